@@ -1,0 +1,1 @@
+//! Floor 2: values to bytes and back.
