@@ -170,13 +170,14 @@ impl Error {
 
     /// The same error with a cause.
     pub(crate) fn with_source(self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        let Inner { kind, message, failures, place, .. } = Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
-            kind: shared.kind,
-            message: shared.message.clone(),
-            failures: shared.failures.clone(),
-            place: shared.place.clone(),
-            source: None,
-        });
+        let Inner { kind, message, failures, place, .. } =
+            Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner {
+                kind: shared.kind,
+                message: shared.message.clone(),
+                failures: shared.failures.clone(),
+                place: shared.place.clone(),
+                source: None,
+            });
         Self::build(Inner { kind, message, failures, place, source: Some(source.into()) })
     }
 

@@ -110,7 +110,13 @@ mod tests {
         let id = EventId::from_bytes(*b"0123456789abcdef");
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.to_string().replace('-', "").parse(), Ok(id));
-        for bad in ["", "e943cf21", "e943cf21-8b81-5239-a92e-3c0008de8bfg", "e943cf2118b81-5239-a92e-3c0008de8bfee", "é943cf21-8b81-5239-a92e-3c0008de8bf"] {
+        for bad in [
+            "",
+            "e943cf21",
+            "e943cf21-8b81-5239-a92e-3c0008de8bfg",
+            "e943cf2118b81-5239-a92e-3c0008de8bfee",
+            "é943cf21-8b81-5239-a92e-3c0008de8bf",
+        ] {
             assert_eq!(bad.parse::<EventId>(), Err(ParseEventIdError), "{bad}");
         }
     }

@@ -102,8 +102,10 @@ impl Filter {
     #[must_use]
     pub fn admits_stream(&self, name: &str) -> bool {
         let one_of = |empty: bool, any: bool| empty || any;
-        one_of(self.categories.is_empty(), self.categories.iter().any(|category| category == category_of(name)))
-            && one_of(self.prefixes.is_empty(), self.prefixes.iter().any(|prefix| name.starts_with(prefix)))
+        one_of(
+            self.categories.is_empty(),
+            self.categories.iter().any(|category| category == category_of(name)),
+        ) && one_of(self.prefixes.is_empty(), self.prefixes.iter().any(|prefix| name.starts_with(prefix)))
             && one_of(self.subjects.is_empty(), self.subjects.iter().any(|pattern| pattern.matches(name)))
     }
 

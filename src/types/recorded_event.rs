@@ -11,15 +11,15 @@ use super::{Encoding, EventId, NewEvent, Position, Timestamp, Version};
 
 /// Where in the shared bytes an event's four variable parts lie.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// The stream's name.
-    pub stream: Range<u32>,
+    pub(crate) stream: Range<u32>,
     /// The event's type.
-    pub event_type: Range<u32>,
+    pub(crate) event_type: Range<u32>,
     /// The metadata.
-    pub metadata: Range<u32>,
+    pub(crate) metadata: Range<u32>,
     /// The payload.
-    pub payload: Range<u32>,
+    pub(crate) payload: Range<u32>,
 }
 
 /// An event as the store holds it.
@@ -49,7 +49,8 @@ pub(crate) struct Facts {
 impl RecordedEvent {
     /// The event whose parts lie in `bytes` as `layout` says; `None` when a part lies outside, or a text is not UTF-8.
     pub(crate) fn new(bytes: Arc<Vec<u8>>, layout: Layout, facts: Facts) -> Option<Self> {
-        let text = |range: &Range<u32>| slice(&bytes, range).is_some_and(|part| std::str::from_utf8(part).is_ok());
+        let text =
+            |range: &Range<u32>| slice(&bytes, range).is_some_and(|part| std::str::from_utf8(part).is_ok());
         let sound = text(&layout.stream)
             && text(&layout.event_type)
             && slice(&bytes, &layout.metadata).is_some()
@@ -151,7 +152,8 @@ impl RecordedEvent {
     }
 
     fn part(&self, range: &Range<u32>) -> &[u8] {
-        slice(&self.bytes, range).unwrap_or_else(|| unreachable!("ranges were checked when the event was made"))
+        slice(&self.bytes, range)
+            .unwrap_or_else(|| unreachable!("ranges were checked when the event was made"))
     }
 
     fn text(&self, range: &Range<u32>) -> &str {
@@ -165,7 +167,8 @@ fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> Option<&'a [u8]> {
 }
 
 fn as_u32(bytes: usize) -> u32 {
-    u32::try_from(bytes).unwrap_or_else(|_| unreachable!("an event's parts are limited to far less than 4 GiB"))
+    u32::try_from(bytes)
+        .unwrap_or_else(|_| unreachable!("an event's parts are limited to far less than 4 GiB"))
 }
 
 impl PartialEq for RecordedEvent {

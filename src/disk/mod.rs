@@ -1,0 +1,21 @@
+//! Floor 2: the only door to files, clocks and randomness. Everything above takes them as boxed traits, so that tests
+//! can put a simulated disk and a fixed clock behind it.
+
+mod bytes;
+mod checksum;
+mod clock;
+mod exact;
+mod random;
+mod real_disk;
+mod replace;
+mod seam;
+
+pub use clock::{Clock, SystemClock};
+pub use real_disk::RealDisk;
+pub use seam::{Disk, DiskFile, DiskLock, OpenMode};
+
+pub(crate) use bytes::{Cursor, put_i64, put_u16, put_u32, put_u64};
+pub(crate) use checksum::Seed;
+pub(crate) use exact::{read_exact_at, read_some_at, write_all_at, write_zeros_at};
+pub(crate) use random::IdSource;
+pub(crate) use replace::{create_complete, is_temporary, replace_file};

@@ -1,0 +1,145 @@
+//! `RealDisk`: files of the operating system. The only file that names std's file functions and fs2.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use super::{Disk, DiskFile, DiskLock, OpenMode};
+
+const FILE_MODE: u32 = 0o600;
+const DIR_MODE: u32 = 0o700;
+
+/// The file system of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        match DirBuilder::new().mode(DIR_MODE).create(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && fs::metadata(path)?.is_dir() => {
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        fs::read_dir(dir)?
+            .map(|entry| {
+                let name = entry?.file_name().into_string();
+                name.map_err(|name| {
+                    io::Error::new(io::ErrorKind::InvalidData, format!("file name {name:?} is not UTF-8"))
+                })
+            })
+            .collect()
+    }
+
+    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = OpenOptions::new();
+        options.read(true).mode(FILE_MODE);
+        match mode {
+            // Looked at before it is opened, because opening a FIFO would wait for its other end.
+            OpenMode::Read | OpenMode::ReadWrite => require_regular(&fs::symlink_metadata(path)?)?,
+            OpenMode::CreateNew => {}
+        }
+        let file = match mode {
+            OpenMode::Read => options.open(path)?,
+            OpenMode::ReadWrite => options.write(true).open(path)?,
+            OpenMode::CreateNew => options.write(true).create_new(true).open(path)?,
+        };
+        // Looked at again: the name must still be that of the file in hand, not of a link put there in between.
+        let (named, opened) = (fs::symlink_metadata(path)?, file.metadata()?);
+        require_regular(&named)?;
+        if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "the file was replaced while it was opened",
+            ));
+        }
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        File::open(dir)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
+        if let Ok(metadata) = fs::symlink_metadata(path) {
+            require_regular(&metadata)?;
+        }
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(FILE_MODE)
+            .open(path)?;
+        match fs2::FileExt::try_lock_exclusive(&file) {
+            Ok(()) => Ok(Box::new(RealLock { _file: file })),
+            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
+        fs2::available_space(path)
+    }
+}
+
+fn require_regular(metadata: &fs::Metadata) -> io::Result<()> {
+    if metadata.file_type().is_file() {
+        return Ok(());
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+}
+
+#[derive(Debug)]
+struct RealFile(File);
+
+impl DiskFile for RealFile {
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        FileExt::read_at(&self.0, buffer, offset)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        FileExt::write_at(&self.0, bytes, offset)
+    }
+
+    fn allocate(&self, bytes: u64) -> io::Result<()> {
+        match fs2::FileExt::allocate(&self.0, bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
+            done => done,
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.0.sync_all()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+/// The operating system frees the lock when the file is closed, also when the process is killed.
+#[derive(Debug)]
+struct RealLock {
+    _file: File,
+}
+
+impl DiskLock for RealLock {}

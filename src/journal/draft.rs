@@ -1,0 +1,132 @@
+//! `CommitDraft`: a commit as its caller encodes it, outside any lock: a whole frame but for what only the leader
+//! knows. The leader puts in versions, recorded_at and the header, and the bytes are ready for the disk.
+//!
+//! Body of a commit frame:
+//!
+//! ```text
+//! offset size  field
+//!      0    8  recorded_at, microseconds since 1970, signed
+//!      8    4  event_count
+//!     12    4  zero: count of records of other kinds, for later versions
+//!     16 4×n  offset of each event record from the start of the body
+//!              event records, one after another
+//! ```
+
+use crate::disk::Seed;
+use crate::types::limits::{COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX};
+use crate::types::{EventId, NewEvent, OverLimit, StreamName, Timestamp, Version};
+
+use super::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, header_crc_of, pad, padding_bytes};
+use super::record::{self, OCCURRED_AT, VERSION_AT};
+
+pub(crate) const BODY_HEADER_BYTES: usize = 16;
+
+/// An encoded commit that waits for its versions.
+#[derive(Debug)]
+pub(crate) struct CommitDraft {
+    bytes: Vec<u8>,
+    /// Where each event's record starts in `bytes`, and whether its occurred_at was given.
+    records: Vec<(usize, bool)>,
+}
+
+/// What the leader gives a draft to make it a frame.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FrameFields {
+    pub(crate) first_position: u64,
+    pub(crate) n: u64,
+    pub(crate) durable: u64,
+    pub(crate) prev_header_crc: u32,
+    pub(crate) recorded_at: Timestamp,
+}
+
+impl CommitDraft {
+    /// The frame of these events, without versions.
+    pub(crate) fn encode<'a>(
+        events: impl ExactSizeIterator<Item = (&'a StreamName, &'a NewEvent, EventId)> + Clone,
+    ) -> Result<Self, OverLimit> {
+        let count = events.len();
+        OverLimit::check_count("commit", count, COMMIT_EVENTS_MAX)?;
+        let records_at = FRAME_HEADER_BYTES + BODY_HEADER_BYTES + 4 * count;
+        let content: usize = events
+            .clone()
+            .map(|(stream, event, _)| {
+                let names = stream.as_str().len() + event.event_type.as_str().len();
+                names + event.metadata.len() + event.payload.len() + record::HEADER_BYTES_USIZE
+            })
+            .sum();
+        // Checked before anything is allocated.
+        OverLimit::check("commit", records_at + content, COMMIT_BYTES_MAX)?;
+        let unpadded = records_at + content;
+        let mut bytes = Vec::with_capacity(unpadded + padding_bytes(unpadded));
+        bytes.resize(records_at, 0);
+        let mut records = Vec::with_capacity(count);
+        for (stream, event, id) in events {
+            records.push((bytes.len(), event.occurred_at.is_some()));
+            record::encode(&mut bytes, stream, event, id)?;
+        }
+        let mut draft = Self { bytes, records };
+        draft.put(FRAME_HEADER_BYTES + 8, to_u32(count).to_le_bytes());
+        for at in 0..count {
+            let start = draft.records.get(at).map_or(0, |(start, _)| *start);
+            let offset = to_u32(start - FRAME_HEADER_BYTES);
+            draft.put(FRAME_HEADER_BYTES + BODY_HEADER_BYTES + 4 * at, offset.to_le_bytes());
+        }
+        Ok(draft)
+    }
+
+    /// How many events it has.
+    pub(crate) fn event_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Bytes of the frame it will be.
+    pub(crate) fn frame_bytes(&self) -> usize {
+        self.bytes.len() + padding_bytes(self.bytes.len())
+    }
+
+    /// The record of event `at`, as encoded so far.
+    pub(crate) fn record(&self, at: usize) -> &[u8] {
+        self.records.get(at).and_then(|(start, _)| self.bytes.get(*start..)).unwrap_or_default()
+    }
+
+    /// Gives event `at` its version.
+    pub(crate) fn set_version(&mut self, at: usize, version: Version) {
+        if let Some((start, _)) = self.records.get(at) {
+            self.put(start + VERSION_AT, version.as_u64().to_le_bytes());
+        }
+    }
+
+    /// The finished frame and its header's checksum.
+    pub(crate) fn into_frame(mut self, fields: FrameFields, seed: Seed) -> (Vec<u8>, u32) {
+        let recorded_at = fields.recorded_at.as_micros().to_le_bytes();
+        self.put(FRAME_HEADER_BYTES, recorded_at);
+        for at in 0..self.records.len() {
+            if let Some((start, false)) = self.records.get(at) {
+                self.put(start + OCCURRED_AT, recorded_at);
+            }
+        }
+        let body = self.bytes.get(FRAME_HEADER_BYTES..).unwrap_or_default();
+        let header = FrameHeader {
+            kind: FrameKind::Commit,
+            body_len: to_u32(body.len()),
+            first_position: fields.first_position,
+            n: fields.n,
+            durable: fields.durable,
+            prev_header_crc: fields.prev_header_crc,
+            body_crc: seed.checksum(&[body]),
+        };
+        let encoded = header.encode(seed);
+        self.put(0, encoded);
+        pad(&mut self.bytes);
+        (self.bytes, header_crc_of(&encoded))
+    }
+
+    fn put<const N: usize>(&mut self, at: usize, value: [u8; N]) {
+        let place = self.bytes.get_mut(at..at + N);
+        place.unwrap_or_else(|| unreachable!("a draft has room for its own fields")).copy_from_slice(&value);
+    }
+}
+
+fn to_u32(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or_else(|_| unreachable!("a commit is limited to far less than 4 GiB"))
+}

@@ -1,0 +1,205 @@
+//! A journal file: its name, its header, its handle.
+//!
+//! ```text
+//! offset size  field
+//!      0    8  magic "annalsJ" and a zero
+//!      8    4  format version: 1
+//!     12    4  zero
+//!     16   16  store id
+//!     32    8  file number, as in its name
+//!     40    8  first position that a frame in it may hold
+//!     48    8  first n
+//!     56    4  prev_header_crc: that of the last frame before this file; 0 for the first
+//!     60    4  header checksum: of bytes 0 to 59, seeded like the frames
+//!     64       zeros up to 4096, where the first frame starts
+//! ```
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::disk::{
+    Cursor, Disk, DiskFile, OpenMode, Seed, create_complete, read_some_at, write_all_at, write_zeros_at,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::types::StoreId;
+
+use super::chain::Chain;
+
+pub(crate) const FORMAT_VERSION: u32 = 1;
+/// Frames start here: a torn frame never shares a sector with the file's header.
+pub(crate) const FRAMES_AT: u64 = 4096;
+const FRAMES_AT_USIZE: usize = 4096;
+const MAGIC: [u8; 8] = *b"annalsJ\0";
+const CHECKED_BYTES: usize = 60;
+const NAME_DIGITS: usize = 8;
+
+/// An open journal file whose header was checked.
+#[derive(Debug)]
+pub(crate) struct JournalFile {
+    pub(crate) number: u64,
+    pub(crate) path: PathBuf,
+    pub(crate) seed: Seed,
+    pub(crate) disk_file: Box<dyn DiskFile>,
+    /// What its first frame must follow.
+    pub(crate) start: Chain,
+}
+
+impl JournalFile {
+    /// Makes file `number`, with zeros up to `prepared_bytes`, durable and under its name when this returns.
+    pub(crate) fn create(
+        disk: &dyn Disk,
+        dir: &Path,
+        store: StoreId,
+        number: u64,
+        start: Chain,
+        prepared_bytes: u64,
+    ) -> Result<Self> {
+        let path = dir.join(file_name(number));
+        let seed = Seed::of_file(store, number);
+        let header = encode_header(store, number, start, seed);
+        let disk_file = create_complete(disk, &path, |file| {
+            file.allocate(prepared_bytes)?;
+            write_all_at(file, &header, 0)?;
+            write_zeros_at(file, header.len() as u64, prepared_bytes)
+        })?;
+        Ok(Self { number, path, seed, disk_file, start })
+    }
+
+    /// Opens file `number` and checks its header.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        dir: &Path,
+        store: StoreId,
+        number: u64,
+        mode: OpenMode,
+    ) -> Result<Self> {
+        let path = dir.join(file_name(number));
+        let disk_file = match disk.open(&path, mode) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::corrupt(&path, 0, "the file is missing"));
+            }
+            opened => opened.map_err(|error| Error::io("opening", &path, error))?,
+        };
+        let mut bytes = vec![0; FRAMES_AT_USIZE];
+        let count =
+            read_some_at(&*disk_file, &mut bytes, 0).map_err(|error| Error::io("reading", &path, error))?;
+        bytes.truncate(count);
+        let seed = Seed::of_file(store, number);
+        let start = decode_header(&path, &bytes, store, number, seed)?;
+        Ok(Self { number, path, seed, disk_file, start })
+    }
+
+    /// The file's length in bytes.
+    pub(crate) fn bytes(&self) -> Result<u64> {
+        self.disk_file.len().map_err(|error| Error::io("measuring", &self.path, error))
+    }
+
+    /// An error about `offset` of this file.
+    pub(crate) fn corrupt(&self, offset: u64, what: impl std::fmt::Display) -> Error {
+        Error::corrupt(&self.path, offset, what)
+    }
+}
+
+/// The name of file `number`: eight digits or more.
+pub(crate) fn file_name(number: u64) -> String {
+    format!("{number:0NAME_DIGITS$}")
+}
+
+/// The number in a file's name; `None` when it is not the name of a journal file.
+pub(crate) fn number_of(name: &str) -> Option<u64> {
+    let number = name.parse().ok()?;
+    (file_name(number) == name).then_some(number)
+}
+
+fn encode_header(store: StoreId, number: u64, start: Chain, seed: Seed) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64);
+    bytes.extend_from_slice(&MAGIC);
+    bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(&store.to_bytes());
+    bytes.extend_from_slice(&number.to_le_bytes());
+    bytes.extend_from_slice(&start.position.to_le_bytes());
+    bytes.extend_from_slice(&start.n.to_le_bytes());
+    bytes.extend_from_slice(&start.prev_header_crc.to_le_bytes());
+    let crc = seed.checksum(&[&bytes]);
+    bytes.extend_from_slice(&crc.to_le_bytes());
+    bytes
+}
+
+fn decode_header(path: &Path, bytes: &[u8], store: StoreId, number: u64, seed: Seed) -> Result<Chain> {
+    let bad = |offset, what: &str| Error::corrupt(path, offset, what);
+    let (fixed, rest) =
+        bytes.split_at_checked(64).ok_or_else(|| bad(bytes.len() as u64, "the file's header is cut"))?;
+    let mut cursor = Cursor::new(fixed);
+    if cursor.array() != Some(MAGIC) {
+        return Err(bad(0, "not a journal file"));
+    }
+    let version = cursor.u32().unwrap_or_default();
+    if version > FORMAT_VERSION {
+        return Err(Error::new(
+            ErrorKind::UnsupportedVersion,
+            format!("{}: journal format {version} is newer than {FORMAT_VERSION}", path.display()),
+        ));
+    }
+    let zeros = cursor.u32();
+    let file_store = cursor.array().map(StoreId::from_bytes);
+    let file_number = cursor.u64();
+    let start = Chain {
+        position: cursor.u64().unwrap_or_default(),
+        n: cursor.u64().unwrap_or_default(),
+        prev_header_crc: cursor.u32().unwrap_or_default(),
+    };
+    let checked = fixed.get(..CHECKED_BYTES).unwrap_or_default();
+    if file_store != Some(store) {
+        return Err(bad(16, "the file belongs to another store, or its store id is damaged"));
+    }
+    if cursor.u32() != Some(seed.checksum(&[checked])) || zeros != Some(0) || version != FORMAT_VERSION {
+        return Err(bad(60, "the file header's checksum differs"));
+    }
+    if file_number != Some(number) {
+        return Err(bad(32, "the file has another number than its name"));
+    }
+    if let Some(at) = rest.iter().position(|byte| *byte != 0) {
+        return Err(bad(64 + at as u64, "a byte between header and frames is not zero"));
+    }
+    if bytes.len() < FRAMES_AT_USIZE {
+        return Err(bad(bytes.len() as u64, "the file ends before its first frame"));
+    }
+    Ok(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers_go_together() {
+        assert_eq!(file_name(7), "00000007");
+        assert_eq!(number_of("00000007"), Some(7));
+        assert_eq!(number_of(&file_name(u64::MAX)), Some(u64::MAX));
+        for other in ["7", "+0000007", "0000007a", "", "000000007", "00000007.tmp"] {
+            assert_eq!(number_of(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_header_round_trips_and_any_flipped_bit_or_cut_is_noticed() {
+        let (store, path) = (StoreId::from_bytes([1; 16]), Path::new("00000002"));
+        let seed = Seed::of_file(store, 2);
+        let start = Chain { position: 5, n: 6, prev_header_crc: 7 };
+        let mut bytes = encode_header(store, 2, start, seed);
+        bytes.resize(FRAMES_AT_USIZE, 0);
+        assert_eq!(decode_header(path, &bytes, store, 2, seed).expect("header"), start);
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode_header(path, &flipped, store, 2, seed).is_err(), "bit {bit}");
+        }
+        for cut in 0..bytes.len() {
+            assert!(decode_header(path, &bytes[..cut], store, 2, seed).is_err(), "cut at {cut}");
+        }
+        bytes[8] = 9;
+        let newer = decode_header(path, &bytes, store, 2, seed).expect_err("newer");
+        assert_eq!(newer.kind(), ErrorKind::UnsupportedVersion);
+    }
+}

@@ -1,0 +1,32 @@
+//! Floor 3: frames and files in arrival order; scan, recovery, verify. Knows nothing of what streams mean.
+
+mod appender;
+mod chain;
+mod commit_view;
+mod draft;
+mod files;
+mod frame;
+mod frame_at;
+mod journal_file;
+mod prepared;
+mod record;
+mod recover;
+mod scan;
+mod torn;
+mod verify;
+mod window;
+
+pub(crate) use appender::{Appender, GroupBuffer, WriteFailure};
+pub(crate) use commit_view::CommitView;
+pub(crate) use draft::CommitDraft;
+pub(crate) use files::Files;
+pub(crate) use frame_at::FrameAt;
+pub(crate) use prepared::{PrepareFailure, Prepared};
+pub(crate) use record::{RecordHead, decode_head};
+pub use recover::TornTail;
+pub(crate) use recover::{
+    ClosedAt, Recovered, Recovery, create_first, holds_no_frame, recover, remove_temporaries,
+};
+pub(crate) use scan::ScannedFrame;
+pub use verify::Damage;
+pub(crate) use verify::{JournalFindings, verify_files};

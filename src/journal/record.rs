@@ -1,0 +1,260 @@
+//! The event record: one event inside the body of a commit.
+//!
+//! ```text
+//! offset size  field
+//!      0    4  record_len: bytes of the whole record
+//!      4    2  header_len: bytes before the stream's name; 60 in this version, more in later ones
+//!      6    1  codec
+//!      7    1  shape
+//!      8    8  version
+//!     16    8  occurred_at, microseconds since 1970, signed
+//!     24   16  id
+//!     40    4  schema_version
+//!     44    2  fields
+//!     46    2  stream_len
+//!     48    2  type_len
+//!     50    2  flags: zero in this version; the low byte's bits must be known to read the event, the high byte's not
+//!     52    4  metadata_len
+//!     56    4  payload_len
+//!     60       optional fields of later versions, skipped by header_len
+//!              stream, type, metadata, payload
+//! ```
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::disk::{Cursor, put_i64, put_u16, put_u32, put_u64};
+use crate::types::limits::{
+    EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
+};
+use crate::types::{
+    CodecId, Encoding, EventId, Facts, Layout, NewEvent, OverLimit, Position, RecordedEvent, Shape,
+    StreamName, Timestamp, Version,
+};
+
+const HEADER_BYTES: u16 = 60;
+pub(crate) const HEADER_BYTES_USIZE: usize = 60;
+pub(crate) const VERSION_AT: usize = 8;
+pub(crate) const OCCURRED_AT: usize = 16;
+
+/// What the journal keeps of a record beside where its texts lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RecordHead {
+    pub(crate) version: Version,
+    pub(crate) id: EventId,
+    occurred_at: Timestamp,
+    encoding: Encoding,
+    lengths: Lengths,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lengths {
+    header: u32,
+    stream: u32,
+    event_type: u32,
+    metadata: u32,
+    payload: u32,
+    record: u32,
+}
+
+/// Why bytes are not an event record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadRecord {
+    #[error("event record is cut short")]
+    Cut,
+    #[error("event record's lengths do not add up")]
+    Lengths,
+    #[error("event record has a length past its limit")]
+    Limit,
+    #[error("event record has flags or a shape that this version does not know")]
+    Unknown,
+    #[error("stream name or event type is not UTF-8")]
+    NotText,
+}
+
+/// Appends the record of `event` in `stream`. Version, and occurred_at if the event has none, are put in at commit.
+pub(crate) fn encode(
+    bytes: &mut Vec<u8>,
+    stream: &StreamName,
+    event: &NewEvent,
+    id: EventId,
+) -> Result<(), OverLimit> {
+    event.check_limits()?;
+    let stream = stream.as_str().as_bytes();
+    let event_type = event.event_type.as_str().as_bytes();
+    let variable = stream.len() + event_type.len() + event.metadata.len() + event.payload.len();
+    put_u32(bytes, to_u32(usize::from(HEADER_BYTES) + variable));
+    put_u16(bytes, HEADER_BYTES);
+    bytes.push(event.encoding.codec.as_u8());
+    bytes.push(event.encoding.shape.as_u8());
+    put_u64(bytes, 0);
+    put_i64(bytes, event.occurred_at.unwrap_or_default().as_micros());
+    bytes.extend_from_slice(&id.to_bytes());
+    put_u32(bytes, event.encoding.schema_version);
+    put_u16(bytes, event.encoding.fields);
+    put_u16(bytes, to_u16(stream.len()));
+    put_u16(bytes, to_u16(event_type.len()));
+    put_u16(bytes, 0);
+    put_u32(bytes, to_u32(event.metadata.len()));
+    put_u32(bytes, to_u32(event.payload.len()));
+    for part in [stream, event_type, &event.metadata, &event.payload] {
+        bytes.extend_from_slice(part);
+    }
+    Ok(())
+}
+
+/// The head of the record at the start of `bytes`, all of its lengths checked against limits and against `bytes`.
+pub(crate) fn decode_head(bytes: &[u8]) -> Result<RecordHead, BadRecord> {
+    let fixed = parse_fixed(&mut Cursor::new(bytes)).ok_or(BadRecord::Cut)??;
+    let Lengths { header, stream, event_type, metadata, payload, record } = fixed.lengths;
+    let limit = |length: u32, max: usize| usize::try_from(length).is_ok_and(|length| length <= max);
+    let within = stream > 0
+        && event_type > 0
+        && limit(stream, STREAM_NAME_BYTES_MAX)
+        && limit(event_type, EVENT_TYPE_BYTES_MAX)
+        && limit(metadata, METADATA_BYTES_MAX)
+        && limit(payload, PAYLOAD_BYTES_MAX);
+    if !within {
+        return Err(BadRecord::Limit);
+    }
+    let sum = u64::from(header)
+        + u64::from(stream)
+        + u64::from(event_type)
+        + u64::from(metadata)
+        + u64::from(payload);
+    if header < u32::from(HEADER_BYTES) || sum != u64::from(record) {
+        return Err(BadRecord::Lengths);
+    }
+    if (bytes.len() as u64) < sum {
+        return Err(BadRecord::Cut);
+    }
+    Ok(fixed)
+}
+
+fn parse_fixed(cursor: &mut Cursor<'_>) -> Option<Result<RecordHead, BadRecord>> {
+    let record = cursor.u32()?;
+    let header = u32::from(cursor.u16()?);
+    let codec = CodecId::new(cursor.u8()?);
+    let shape = cursor.u8()?;
+    let version = Version::new(cursor.u64()?);
+    let occurred_at = Timestamp::from_micros(cursor.i64()?);
+    let id = EventId::from_bytes(cursor.array()?);
+    let schema_version = cursor.u32()?;
+    let fields = cursor.u16()?;
+    let stream = u32::from(cursor.u16()?);
+    let event_type = u32::from(cursor.u16()?);
+    let flags = cursor.u16()?;
+    let lengths =
+        Lengths { header, stream, event_type, metadata: cursor.u32()?, payload: cursor.u32()?, record };
+    let (Some(shape), 0) = (Shape::from_u8(shape), flags & 0xff) else {
+        return Some(Err(BadRecord::Unknown));
+    };
+    let encoding = Encoding { codec, shape, fields, schema_version };
+    Some(Ok(RecordHead { version, id, occurred_at, encoding, lengths }))
+}
+
+impl RecordHead {
+    /// Bytes of the whole record.
+    pub(crate) fn record_bytes(&self) -> u32 {
+        self.lengths.record
+    }
+
+    /// Where the stream's name lies in the record.
+    pub(crate) fn stream_range(&self) -> Range<usize> {
+        let range = self.layout(0).stream;
+        to_usize(range.start)..to_usize(range.end)
+    }
+
+    /// The event whose record starts at `start` of `bytes`.
+    pub(crate) fn into_event(
+        self,
+        bytes: Arc<Vec<u8>>,
+        start: u32,
+        position: Position,
+        recorded_at: Timestamp,
+    ) -> Result<RecordedEvent, BadRecord> {
+        let Self { version, id, occurred_at, encoding, .. } = self;
+        let facts = Facts { id, version, position, occurred_at, recorded_at, encoding };
+        RecordedEvent::new(bytes, self.layout(start), facts).ok_or(BadRecord::NotText)
+    }
+
+    fn layout(&self, start: u32) -> Layout {
+        let lengths = self.lengths;
+        let stream = start + lengths.header;
+        let event_type = stream + lengths.stream;
+        let metadata = event_type + lengths.event_type;
+        let payload = metadata + lengths.metadata;
+        Layout {
+            stream: stream..event_type,
+            event_type: event_type..metadata,
+            metadata: metadata..payload,
+            payload: payload..payload + lengths.payload,
+        }
+    }
+}
+
+fn to_u32(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or_else(|_| unreachable!("limits keep a record far below 4 GiB"))
+}
+
+fn to_u16(number: usize) -> u16 {
+    u16::try_from(number).unwrap_or_else(|_| unreachable!("limits keep names below 64 KiB"))
+}
+
+fn to_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Vec<u8> {
+        let event = NewEvent::new("Deposited", b"payload".to_vec()).expect("event").metadata(*b"meta");
+        let mut bytes = Vec::new();
+        let stream = StreamName::new("account-1").expect("name");
+        encode(&mut bytes, &stream, &event, EventId::from_bytes([9; 16])).expect("encode");
+        bytes
+    }
+
+    fn read(bytes: Vec<u8>) -> Result<RecordedEvent, BadRecord> {
+        decode_head(&bytes)?.into_event(Arc::new(bytes), 0, Position::new(5), Timestamp::EPOCH)
+    }
+
+    #[test]
+    fn a_record_round_trips() {
+        let event = read(record()).expect("record");
+        assert_eq!(event.stream(), "account-1");
+        assert_eq!(event.event_type(), "Deposited");
+        assert_eq!(event.payload(), b"payload");
+        assert_eq!(event.metadata(), b"meta");
+        assert_eq!(event.id(), EventId::from_bytes([9; 16]));
+        assert_eq!(event.position(), Position::new(5));
+    }
+
+    #[test]
+    fn every_cut_is_refused_and_no_flipped_bit_panics() {
+        let bytes = record();
+        for cut in 0..bytes.len() {
+            assert!(read(bytes[..cut].to_vec()).is_err(), "cut at {cut}");
+        }
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            let _ = read(flipped);
+        }
+    }
+
+    #[test]
+    fn optional_header_fields_of_a_later_version_are_skipped() {
+        let mut bytes = record();
+        let longer = u32::try_from(bytes.len() + 4).expect("length");
+        bytes.splice(60..60, [1, 2, 3, 4]);
+        bytes[..4].copy_from_slice(&longer.to_le_bytes());
+        bytes[4] = 64;
+        bytes[51] = 0x80;
+        assert_eq!(read(bytes.clone()).expect("record").payload(), b"payload");
+        bytes[50] = 1;
+        assert_eq!(read(bytes), Err(BadRecord::Unknown));
+    }
+}

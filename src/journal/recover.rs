@@ -1,0 +1,326 @@
+//! Opening a journal: every frame of every file checked in order, and the end put right after a crash.
+//!
+//! The order of what it does to the disk: the torn bytes are copied to quarantine and synced; zeros go over them; the
+//! frames that nobody vouches for, which may sit in the page cache only, are written again in place; one sync of the
+//! file, one of the directory. A crash in between leaves either the torn tail or its zeros, and recovery starts anew.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{
+    Disk, DiskFile, OpenMode, create_complete, is_temporary, read_exact_at, read_some_at, write_all_at,
+    write_zeros_at,
+};
+use crate::error::{Error, ErrorKind, Result};
+use crate::types::StoreId;
+
+use super::ScannedFrame;
+use super::appender::Tail;
+use super::chain::Chain;
+use super::frame::FrameKind;
+use super::journal_file::{FRAMES_AT, JournalFile, file_name, number_of};
+use super::prepared::FIRST_STEP_BYTES;
+use super::scan::{self, BadFrame, ScanEnd};
+use super::window::Window;
+
+const COPY_BYTES: u64 = 1 << 20;
+
+/// What recovery is told.
+#[derive(Debug)]
+pub(crate) struct Recovery<'a> {
+    pub(crate) disk: &'a dyn Disk,
+    pub(crate) dir: &'a Path,
+    pub(crate) quarantine: &'a Path,
+    pub(crate) store: StoreId,
+    /// The number of the first file.
+    pub(crate) oldest: u64,
+    /// What the manifest says of the end if the store was closed.
+    pub(crate) closed: Option<ClosedAt>,
+    /// Refuse a torn tail instead of cutting it.
+    pub(crate) strict: bool,
+}
+
+/// The end of the journal at a clean close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClosedAt {
+    /// The last file.
+    pub(crate) file: u64,
+    /// Its length.
+    pub(crate) file_bytes: u64,
+    /// The sequence of its last frame; 0 when the store had none.
+    pub(crate) n: u64,
+}
+
+/// What recovery found and did.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) files: Vec<Arc<JournalFile>>,
+    pub(crate) tail: Tail,
+    pub(crate) frames: u64,
+    pub(crate) torn: Option<TornTail>,
+    pub(crate) rewritten_bytes: u64,
+}
+
+/// The end of an unfinished write, cut off after a crash. No append in it was ever acknowledged as `Synced`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TornTail {
+    /// The journal file it was in.
+    pub path: PathBuf,
+    /// Where in it.
+    pub offset: u64,
+    /// How many bytes were cut.
+    pub bytes: u64,
+    /// The sequence number of the first commit that is lost.
+    pub first_lost_commit: u64,
+    /// Where the bytes were copied to before they were cut.
+    pub quarantined: PathBuf,
+}
+
+/// Makes the first journal file of a new store.
+pub(crate) fn create_first(disk: &dyn Disk, dir: &Path, store: StoreId, capacity: u64) -> Result<()> {
+    let bytes = FIRST_STEP_BYTES.min(capacity);
+    JournalFile::create(disk, dir, store, 1, Chain::START, bytes).map(drop)
+}
+
+/// Reads all files, hands every sound frame to `each`, and puts the end right.
+pub(crate) fn recover(
+    recovery: &Recovery<'_>,
+    each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
+) -> Result<Recovered> {
+    let numbers = journal_numbers(recovery.disk, recovery.dir, recovery.oldest)?;
+    let mut files = Vec::with_capacity(numbers.len());
+    let mut chain = Chain::START;
+    let mut frames = 0;
+    let mut last = None;
+    for (at, number) in numbers.iter().enumerate() {
+        let is_last = at + 1 == numbers.len();
+        let mode = if is_last { OpenMode::ReadWrite } else { OpenMode::Read };
+        let file = JournalFile::open(recovery.disk, recovery.dir, recovery.store, *number, mode)?;
+        let mut unvouched = VecDeque::new();
+        let end = scan_following(&file, chain, &mut |frame: ScannedFrame| {
+            frames += 1;
+            while unvouched.front().is_some_and(|(n, _)| *n <= frame.header.durable) {
+                unvouched.pop_front();
+            }
+            unvouched.push_back((frame.header.n, frame.at.offset));
+            each(frame)
+        })?;
+        if let (Some(bad), false) = (&end.bad, is_last) {
+            return Err(file.corrupt(bad.offset, &bad.what));
+        }
+        chain = end.chain;
+        let file = Arc::new(file);
+        files.push(Arc::clone(&file));
+        last = Some((file, end, unvouched.front().map(|(_, offset)| *offset)));
+    }
+    let (file, end, unvouched) = last.ok_or_else(|| missing(recovery.dir, recovery.oldest))?;
+    if let Some(closed) = recovery.closed {
+        check_closed(&file, &end, closed)?;
+    }
+    let (torn, rewritten_bytes) = put_end_right(recovery, &file, &end, unvouched)?;
+    let tail = Tail {
+        file,
+        offset: end.offset,
+        chain,
+        // Everything that was found has been synced by now.
+        durable: chain.n - 1,
+        last_kind: end.last.map(|header| header.kind),
+        file_bytes: end.file_bytes,
+    };
+    Ok(Recovered { files, tail, frames, torn, rewritten_bytes })
+}
+
+/// Scans a file that must follow `chain`.
+fn scan_following(
+    file: &JournalFile,
+    chain: Chain,
+    each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
+) -> Result<ScanEnd> {
+    if file.start != chain {
+        return Err(file.corrupt(40, "the file does not follow the one before it"));
+    }
+    scan::scan(file, chain, each)
+}
+
+/// The numbers of the journal files, which must be without gaps from `oldest` on.
+pub(crate) fn journal_numbers(disk: &dyn Disk, dir: &Path, oldest: u64) -> Result<Vec<u64>> {
+    let names = disk.list(dir).map_err(|error| Error::io("listing", dir, error))?;
+    let mut numbers = Vec::new();
+    for name in &names {
+        match number_of(name) {
+            Some(number) => numbers.push(number),
+            None if name.bytes().all(|byte| byte.is_ascii_digit()) => {
+                return Err(Error::corrupt(
+                    &dir.join(name),
+                    0,
+                    "not the name that annals gives a journal file",
+                ));
+            }
+            None => {}
+        }
+    }
+    numbers.sort_unstable();
+    let mut expected = oldest;
+    for number in &numbers {
+        if *number != expected {
+            return Err(missing(dir, expected));
+        }
+        expected = expected.saturating_add(1);
+    }
+    Ok(numbers)
+}
+
+fn missing(dir: &Path, number: u64) -> Error {
+    Error::corrupt(&dir.join(file_name(number)), 0, "the journal file is missing")
+}
+
+/// Holds the end of the journal against what the manifest says a clean close left.
+pub(crate) fn check_closed(file: &JournalFile, end: &ScanEnd, closed: ClosedAt) -> Result<()> {
+    if file.number != closed.file {
+        return Err(file.corrupt(0, format!("the store was closed at journal file {}", closed.file)));
+    }
+    if let Some(bad) = &end.bad {
+        return Err(file.corrupt(bad.offset, &bad.what));
+    }
+    if end.chain.n - 1 != closed.n {
+        let found = end.chain.n - 1;
+        return Err(file.corrupt(
+            end.offset,
+            format!("the store was closed after frame {}, the last one here is {found}", closed.n),
+        ));
+    }
+    if end.last.is_some_and(|last| last.kind != FrameKind::Close) {
+        return Err(file.corrupt(end.offset, "the store was closed, but its close frame is not here"));
+    }
+    if end.file_bytes != closed.file_bytes {
+        return Err(file.corrupt(
+            end.file_bytes,
+            format!("the file had {} bytes when the store was closed", closed.file_bytes),
+        ));
+    }
+    Ok(())
+}
+
+/// Cuts a torn tail and writes unvouched frames again; what was cut, and how many bytes were written again.
+fn put_end_right(
+    recovery: &Recovery<'_>,
+    file: &JournalFile,
+    end: &ScanEnd,
+    unvouched: Option<u64>,
+) -> Result<(Option<TornTail>, u64)> {
+    let torn = match &end.bad {
+        None => None,
+        Some(bad) if scan::is_torn_tail(file, end, bad)? => Some(cut(recovery, file, end, bad)?),
+        Some(bad) => return Err(file.corrupt(bad.offset, &bad.what)),
+    };
+    if recovery.closed.is_some() {
+        return Ok((torn, 0));
+    }
+    let rewritten = match unvouched {
+        Some(from) => rewrite(file, from, end.offset)?,
+        None => 0,
+    };
+    file.disk_file.sync_all().map_err(|error| Error::io("syncing", &file.path, error))?;
+    recovery
+        .disk
+        .sync_dir(recovery.dir)
+        .map_err(|error| Error::io("syncing directory", recovery.dir, error))?;
+    Ok((torn, rewritten))
+}
+
+fn cut(recovery: &Recovery<'_>, file: &JournalFile, end: &ScanEnd, bad: &BadFrame) -> Result<TornTail> {
+    if recovery.strict {
+        let what = format!("a torn tail, which strict recovery does not cut: {}", bad.what);
+        return Err(file.corrupt(bad.offset, what));
+    }
+    let mut window = Window::new(file, end.file_bytes);
+    let torn_end = window.nonzero_end(bad.offset)?;
+    let quarantined = recovery.quarantine.join(format!("{}-{}", file_name(file.number), bad.offset));
+    recovery
+        .disk
+        .create_dir(recovery.quarantine)
+        .map_err(|error| Error::io("creating directory", recovery.quarantine, error))?;
+    if let Some(parent) = recovery.quarantine.parent() {
+        recovery.disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
+    }
+    create_complete(recovery.disk, &quarantined, |copy| {
+        each_piece(file, bad.offset, torn_end, |bytes, at| write_all_at(copy, bytes, at - bad.offset))
+    })?;
+    // Durable now: the copy. Only then are the bytes themselves touched.
+    write_zeros_at(&*file.disk_file, bad.offset, torn_end.min(end.file_bytes))
+        .and_then(|()| file.disk_file.sync_all())
+        .map_err(|error| Error::io("clearing the torn tail of", &file.path, error))?;
+    Ok(TornTail {
+        path: file.path.clone(),
+        offset: bad.offset,
+        bytes: torn_end - bad.offset,
+        first_lost_commit: end.chain.n,
+        quarantined,
+    })
+}
+
+/// Writes the bytes of a range of the file again, in place: the page cache may have them and the disk not.
+fn rewrite(file: &JournalFile, from: u64, to: u64) -> Result<u64> {
+    each_piece(file, from, to, |bytes, at| write_all_at(&*file.disk_file, bytes, at))
+        .map_err(|error| Error::io("writing again the unsynced end of", &file.path, error))?;
+    Ok(to - from)
+}
+
+fn each_piece(
+    file: &JournalFile,
+    from: u64,
+    to: u64,
+    mut put: impl FnMut(&[u8], u64) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut at = from;
+    while at < to {
+        let mut bytes = vec![0; usize::try_from((to - at).min(COPY_BYTES)).unwrap_or(usize::MAX)];
+        read_exact_at(&*file.disk_file, &mut bytes, at)?;
+        put(&bytes, at)?;
+        at += bytes.len() as u64;
+    }
+    Ok(())
+}
+
+/// Removes what files that never came into being left behind.
+pub(crate) fn remove_temporaries(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    for name in disk.list(dir).map_err(|error| Error::io("listing", dir, error))? {
+        if is_temporary(&name) {
+            let path = dir.join(&name);
+            disk.remove(&path).map_err(|error| Error::io("removing", &path, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether the journal directory of a store without a manifest holds nothing that was ever committed.
+pub(crate) fn holds_no_frame(disk: &dyn Disk, dir: &Path) -> Result<bool> {
+    let numbers = journal_numbers(disk, dir, 1)?;
+    let path = dir.join(file_name(1));
+    match numbers.as_slice() {
+        [] => Ok(true),
+        [1] => {
+            let opened = disk.open(&path, OpenMode::Read);
+            let file = opened.map_err(|error| Error::io("opening", &path, error))?;
+            is_zero_from(&*file, FRAMES_AT).map_err(|error| Error::io("reading", &path, error))
+        }
+        _ => Err(Error::new(ErrorKind::Corrupt, format!("{}: journal files but no manifest", dir.display()))),
+    }
+}
+
+fn is_zero_from(file: &dyn DiskFile, from: u64) -> io::Result<bool> {
+    let mut bytes = vec![0; usize::try_from(COPY_BYTES).unwrap_or(usize::MAX)];
+    let mut at = from;
+    loop {
+        let count = read_some_at(file, &mut bytes, at)?;
+        if bytes.iter().take(count).any(|byte| *byte != 0) {
+            return Ok(false);
+        }
+        if count < bytes.len() {
+            return Ok(true);
+        }
+        at += count as u64;
+    }
+}

@@ -1,0 +1,197 @@
+//! Reading one journal file from front to back: every frame checked, in order, each handed to the caller. Decides
+//! nothing about what to do with a bad one; reads only.
+
+use std::sync::Arc;
+
+use crate::error::{Error, ErrorKind, Result};
+
+use super::chain::Chain;
+use super::frame::{self, BadHeader, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, FrameKind};
+use super::journal_file::{FRAMES_AT, JournalFile};
+use super::torn::{self, Extent};
+use super::window::Window;
+use super::{CommitView, FrameAt};
+
+const HEADER_BYTES: u64 = FRAME_HEADER_BYTES as u64;
+
+/// What a scan hands on for each sound frame.
+#[derive(Debug)]
+pub(crate) struct ScannedFrame {
+    pub(crate) header: FrameHeader,
+    pub(crate) at: FrameAt,
+    /// `None` for a close frame.
+    pub(crate) commit: Option<CommitView>,
+}
+
+/// How a scan ended.
+#[derive(Debug)]
+pub(crate) struct ScanEnd {
+    /// Behind the last sound frame.
+    pub(crate) offset: u64,
+    /// What the next frame must follow.
+    pub(crate) chain: Chain,
+    /// The largest n that a sound frame says was synced.
+    pub(crate) durable: u64,
+    /// The last sound frame.
+    pub(crate) last: Option<FrameHeader>,
+    /// What stands where the next frame would.
+    pub(crate) bad: Option<BadFrame>,
+    /// The file's length.
+    pub(crate) file_bytes: u64,
+}
+
+/// Bytes that are neither the next frame nor the empty rest of the file.
+#[derive(Debug)]
+pub(crate) struct BadFrame {
+    pub(crate) offset: u64,
+    pub(crate) what: String,
+    pub(crate) extent: Extent,
+    /// A frame that is sound in itself but does not belong here: damage, whatever follows.
+    pub(crate) misplaced: bool,
+}
+
+/// Scans `file`, whose first frame must follow `start`. The caller's errors end the scan.
+pub(crate) fn scan(
+    file: &JournalFile,
+    start: Chain,
+    each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
+) -> Result<ScanEnd> {
+    scan_from(file, FRAMES_AT, start, each)
+}
+
+/// Scans `file` from `offset` on, where the frame that follows `start` must be.
+pub(crate) fn scan_from(
+    file: &JournalFile,
+    offset: u64,
+    start: Chain,
+    each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
+) -> Result<ScanEnd> {
+    let file_bytes = file.bytes()?;
+    let mut window = Window::new(file, file_bytes);
+    let mut end = ScanEnd { offset, chain: start, durable: start.n - 1, last: None, bad: None, file_bytes };
+    while end.offset < file_bytes {
+        match next_frame(file, &mut window, &end)? {
+            Next::Frame { header, header_crc } => {
+                let (bytes, frame_at) = window.share(end.offset);
+                let commit = match header.kind {
+                    FrameKind::Close => None,
+                    FrameKind::Commit => Some(
+                        CommitView::new(bytes, frame_at, &header)
+                            .map_err(|bad| file.corrupt(end.offset, bad))?,
+                    ),
+                };
+                let events = commit.as_ref().map_or(0, |commit| u64::from(commit.event_count()));
+                end.chain = end.chain.after(events, header_crc)?;
+                end.durable = end.durable.max(header.durable);
+                end.last = Some(header);
+                let at = FrameAt::new(file.number, end.offset, &header);
+                each(ScannedFrame { header, at, commit })?;
+                end.offset += header.frame_bytes() as u64;
+            }
+            Next::Bad(bad) => {
+                if window.first_nonzero(end.offset)?.is_some() {
+                    end.bad = Some(bad);
+                }
+                break;
+            }
+        }
+    }
+    Ok(end)
+}
+
+enum Next {
+    Frame { header: FrameHeader, header_crc: u32 },
+    Bad(BadFrame),
+}
+
+fn next_frame(file: &JournalFile, window: &mut Window<'_>, end: &ScanEnd) -> Result<Next> {
+    let offset = end.offset;
+    let bad = |what: String, extent, misplaced| Ok(Next::Bad(BadFrame { offset, what, extent, misplaced }));
+    let (header, header_crc) = match FrameHeader::decode(window.at(offset, HEADER_BYTES)?, file.seed) {
+        Ok(sound) => sound,
+        Err(BadHeader::UnknownKind(kind)) => {
+            let what = format!("{}: {}", file.path.display(), BadHeader::UnknownKind(kind));
+            return Err(Error::new(ErrorKind::UnsupportedVersion, what));
+        }
+        Err(reason) => return bad(reason.to_string(), Extent::HeaderOnly, reason == BadHeader::Impossible),
+    };
+    if let Err(what) = end.chain.check(&header) {
+        return bad(what.to_owned(), Extent::HeaderOnly, true);
+    }
+    let frame_bytes = header.frame_bytes() as u64;
+    let bytes = window.at(offset, frame_bytes)?;
+    let extent = Extent::Frame(frame_bytes);
+    if (bytes.len() as u64) < frame_bytes {
+        return bad("frame is cut by the end of the file".to_owned(), extent, false);
+    }
+    let (body, padding) = bytes
+        .get(FRAME_HEADER_BYTES..)
+        .and_then(|rest| rest.split_at_checked(header.body_bytes()))
+        .unwrap_or_default();
+    if file.seed.checksum(&[body]) != header.body_crc {
+        return bad("frame body's checksum differs".to_owned(), extent, false);
+    }
+    if !frame::is_padding(padding) {
+        return bad("frame's padding differs".to_owned(), extent, false);
+    }
+    Ok(Next::Frame { header, header_crc })
+}
+
+/// Whether a bad frame is a torn tail, given that it is in the last file. Anything else is damage.
+pub(crate) fn is_torn_tail(file: &JournalFile, end: &ScanEnd, bad: &BadFrame) -> Result<bool> {
+    if bad.misplaced || vouching_header_after(file, end, bad)? {
+        return Ok(false);
+    }
+    let mut window = Window::new(file, end.file_bytes);
+    let bytes = window.at(bad.offset, bad.extent.bytes())?;
+    Ok(torn::is_torn(bad.offset, bytes, bad.extent))
+}
+
+/// The first later header in this file that says the frame expected here had been synced.
+fn vouching_header_after(file: &JournalFile, end: &ScanEnd, bad: &BadFrame) -> Result<bool> {
+    let vouches = |header: &FrameHeader| header.durable >= end.chain.n;
+    Ok(find_header(file, end.file_bytes, bad.offset + FRAME_ALIGN, vouches)?.is_some())
+}
+
+/// The next offset at or after `from` where a sound header stands that `wanted` accepts, and the header.
+pub(crate) fn find_header(
+    file: &JournalFile,
+    file_bytes: u64,
+    from: u64,
+    wanted: impl Fn(&FrameHeader) -> bool,
+) -> Result<Option<(u64, FrameHeader)>> {
+    let mut window = Window::new(file, file_bytes);
+    let mut offset = from.next_multiple_of(FRAME_ALIGN);
+    while offset < file_bytes {
+        let bytes = window.at(offset, HEADER_BYTES)?;
+        if let Ok((header, _)) = FrameHeader::decode(bytes, file.seed)
+            && wanted(&header)
+        {
+            return Ok(Some((offset, header)));
+        }
+        offset += FRAME_ALIGN;
+    }
+    Ok(None)
+}
+
+/// The frame at a known place, read from disk and checked again.
+pub(crate) fn check_frame(
+    file: &JournalFile,
+    at: FrameAt,
+    bytes: &Arc<Vec<u8>>,
+    start: u32,
+) -> Result<CommitView> {
+    let from = usize::try_from(start).unwrap_or(usize::MAX);
+    let frame =
+        bytes.get(from..).and_then(|rest| rest.get(..usize::try_from(at.bytes).unwrap_or(usize::MAX)));
+    let frame = frame.ok_or_else(|| file.corrupt(at.offset, "frame is cut by the end of the file"))?;
+    let (header, _) = FrameHeader::decode(frame, file.seed).map_err(|bad| file.corrupt(at.offset, bad))?;
+    let body = frame.get(FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + header.body_bytes()).unwrap_or_default();
+    if header.first_position != at.first_position {
+        return Err(file.corrupt(at.offset, "another frame stands here than the one that was written"));
+    }
+    if header.frame_bytes() != frame.len() || file.seed.checksum(&[body]) != header.body_crc {
+        return Err(file.corrupt(at.offset, "frame body's checksum differs"));
+    }
+    CommitView::new(Arc::clone(bytes), start, &header).map_err(|bad| file.corrupt(at.offset, bad))
+}

@@ -1,0 +1,104 @@
+//! What a bad frame at the end of the journal is: a write that a crash cut short, or damage. A pure decision over bytes.
+//!
+//! Frames go into space that was filled with zeros and synced before. So after a crash each 512-byte sector of an
+//! unsynced write holds the new bytes or zeros, and a write that the process did not get to finish leaves zeros behind
+//! its last byte. A finished frame starts with its magic and ends with padding that is never zero. Hence a bad frame is
+//! torn when it is cut by the end of the file, when its last byte is zero, or when all of it that lies in one sector
+//! is zero. Anything else is damage.
+//!
+//! The one thing this cannot tell: a flipped bit in the very last commit before a crash, if that commit's payload holds
+//! a whole aligned sector of zeros. It is then taken for torn, cut, kept in quarantine and reported.
+
+use super::frame::FRAME_HEADER_BYTES;
+
+const SECTOR_BYTES: u64 = 512;
+
+/// How far a bad frame reaches, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Its header is bad too: only that much is known to be a frame.
+    HeaderOnly,
+    /// Its header is sound and says so many bytes.
+    Frame(u64),
+}
+
+impl Extent {
+    /// The bytes to look at.
+    pub(crate) fn bytes(self) -> u64 {
+        match self {
+            Self::HeaderOnly => FRAME_HEADER_BYTES as u64,
+            Self::Frame(bytes) => bytes,
+        }
+    }
+}
+
+/// Whether the bad frame at `offset` was torn by a crash. `bytes` are those of its extent that the file has.
+pub(crate) fn is_torn(offset: u64, bytes: &[u8], extent: Extent) -> bool {
+    let cut_by_end_of_file = (bytes.len() as u64) < extent.bytes();
+    let unfinished = match extent {
+        // The last field of a header is its checksum.
+        Extent::HeaderOnly => bytes.ends_with(&[0; 4]),
+        Extent::Frame(_) => bytes.ends_with(&[0]),
+    };
+    cut_by_end_of_file || unfinished || has_zero_sector(offset, bytes)
+}
+
+/// Whether some 512-byte-aligned part of the bytes at `offset` is all zero.
+fn has_zero_sector(offset: u64, bytes: &[u8]) -> bool {
+    let to_first_boundary = usize::try_from(SECTOR_BYTES - offset % SECTOR_BYTES).unwrap_or(usize::MAX);
+    let (first, rest) = bytes.split_at(to_first_boundary.min(bytes.len()));
+    let is_zero = |part: &[u8]| !part.is_empty() && part.iter().all(|byte| *byte == 0);
+    let sector = usize::try_from(SECTOR_BYTES).unwrap_or(usize::MAX);
+    is_zero(first) || rest.chunks(sector).any(is_zero)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_frame_with_a_flipped_bit_is_damage() {
+        let mut frame = vec![7; 2048];
+        frame[100] ^= 1;
+        assert!(!is_torn(4096, &frame, Extent::Frame(2048)));
+    }
+
+    #[test]
+    fn a_cut_frame_is_torn() {
+        assert!(is_torn(4096, &[7; 100], Extent::Frame(2048)));
+        assert!(is_torn(4096, &[7; 55], Extent::HeaderOnly));
+    }
+
+    #[test]
+    fn a_write_that_stopped_before_its_end_is_torn() {
+        let mut frame = vec![7; 300];
+        frame[120..].fill(0);
+        assert!(is_torn(4200, &frame, Extent::Frame(300)));
+        let mut header = [7; 56];
+        header[20..].fill(0);
+        assert!(is_torn(4200, &header, Extent::HeaderOnly));
+    }
+
+    #[test]
+    fn a_lost_sector_is_torn_wherever_it_lies() {
+        for sector in 0..4 {
+            let (offset, mut frame) = (4096 + 200, vec![7_u8; 1500]);
+            for (at, byte) in frame.iter_mut().enumerate() {
+                if (offset as usize + at) / 512 == 8 + sector {
+                    *byte = 0;
+                }
+            }
+            assert!(is_torn(offset, &frame, Extent::Frame(1500)), "sector {sector}");
+        }
+    }
+
+    #[test]
+    fn zeros_that_fill_no_aligned_sector_are_damage() {
+        let mut frame = vec![7; 2048];
+        frame[100..1000].fill(0);
+        assert!(is_torn(4096 + 8, &frame, Extent::Frame(2048)) == has_zero_sector(4104, &frame));
+        let mut short = vec![7; 2048];
+        short[100..600].fill(0);
+        assert!(!is_torn(4096, &short, Extent::Frame(2048)));
+    }
+}

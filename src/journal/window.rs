@@ -1,0 +1,86 @@
+//! `Window`: reads a file from front to back in large pieces and hands out shared views into them.
+
+use std::sync::Arc;
+
+use crate::disk::read_some_at;
+use crate::error::{Error, Result};
+
+use super::journal_file::JournalFile;
+
+const WINDOW_BYTES: u64 = 1 << 20;
+
+/// A piece of a file in memory. A frame inside it is shared with whoever keeps it, never copied.
+#[derive(Debug)]
+pub(crate) struct Window<'a> {
+    file: &'a JournalFile,
+    file_bytes: u64,
+    start: u64,
+    bytes: Arc<Vec<u8>>,
+}
+
+impl<'a> Window<'a> {
+    pub(crate) fn new(file: &'a JournalFile, file_bytes: u64) -> Self {
+        Self { file, file_bytes, start: 0, bytes: Arc::new(Vec::new()) }
+    }
+
+    /// Up to `count` bytes at `offset`; fewer where the file ends. Reads at least a window's worth when it reads.
+    pub(crate) fn at(&mut self, offset: u64, count: u64) -> Result<&[u8]> {
+        let end = offset.saturating_add(count).min(self.file_bytes);
+        if offset < self.start || end > self.start + self.bytes.len() as u64 {
+            // Never more than the rest of the file, whatever a length field says.
+            let wanted = count.max(WINDOW_BYTES).min(self.file_bytes.saturating_sub(offset));
+            let mut bytes = vec![0; usize::try_from(wanted).unwrap_or(usize::MAX)];
+            let read = read_some_at(&*self.file.disk_file, &mut bytes, offset)
+                .map_err(|error| Error::io("reading", &self.file.path, error))?;
+            bytes.truncate(read);
+            self.start = offset;
+            self.bytes = Arc::new(bytes);
+        }
+        let from = usize::try_from(offset - self.start).unwrap_or(usize::MAX);
+        let to = usize::try_from(end.saturating_sub(self.start)).unwrap_or(usize::MAX).min(self.bytes.len());
+        Ok(self.bytes.get(from..to).unwrap_or_default())
+    }
+
+    /// The shared bytes and where `offset` lies in them. `offset` must have been read by [`Window::at`].
+    pub(crate) fn share(&self, offset: u64) -> (Arc<Vec<u8>>, u32) {
+        let at = offset.checked_sub(self.start).and_then(|at| u32::try_from(at).ok());
+        (Arc::clone(&self.bytes), at.unwrap_or_else(|| unreachable!("the offset was read into this window")))
+    }
+
+    /// The first byte from `offset` on that is not zero.
+    pub(crate) fn first_nonzero(&mut self, offset: u64) -> Result<Option<u64>> {
+        let mut at = offset;
+        while at < self.file_bytes {
+            let bytes = self.at(at, WINDOW_BYTES)?;
+            if bytes.is_empty() {
+                return Err(self.file.corrupt(at, "the file ended while it was read"));
+            }
+            if let Some(found) = first_nonzero_in(bytes) {
+                return Ok(Some(at + found as u64));
+            }
+            at += bytes.len() as u64;
+        }
+        Ok(None)
+    }
+
+    /// The end of the last byte from `offset` on that is not zero; `offset` when all are.
+    pub(crate) fn nonzero_end(&mut self, offset: u64) -> Result<u64> {
+        let mut end = offset;
+        while let Some(at) = self.first_nonzero(end)? {
+            end = at + 1;
+            let bytes = self.at(end, WINDOW_BYTES)?;
+            let last = bytes.iter().rposition(|byte| *byte != 0);
+            end += last.map_or(0, |last| last as u64 + 1);
+        }
+        Ok(end)
+    }
+}
+
+/// Looks at 64 bytes a step, as the rest of a prepared file is megabytes of zeros.
+fn first_nonzero_in(bytes: &[u8]) -> Option<usize> {
+    const STEP: usize = 64;
+    let (steps, _) = bytes.as_chunks::<STEP>();
+    let zero_steps = steps.iter().take_while(|step| step.iter().fold(0, |all, byte| all | byte) == 0).count();
+    let from = zero_steps * STEP;
+    bytes.iter().skip(from).position(|byte| *byte != 0).map(|at| from + at)
+}
