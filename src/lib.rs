@@ -1,10 +1,16 @@
-//! annals.
-#![allow(dead_code, missing_docs)]
+//! annals: an embeddable event store.
+#![allow(missing_docs)]
+
 pub mod codec;
-mod disk;
+mod commit;
+pub mod disk;
 mod error;
+mod index;
 mod journal;
 mod manifest;
+mod reader;
+mod snapshot;
+mod store;
 mod types;
 
 #[cfg(feature = "bincode")]
@@ -13,4 +19,9 @@ pub use codec::Bincode;
 pub use codec::Json;
 pub use codec::{Codec, CodecError, DefaultCodec, NoCodec, Upcasters};
 pub use error::{Conflict, Error, ErrorKind, Failure, IdReuse, IdReuseReason, Place, Result};
+pub use journal::{Damage, TornTail};
+pub use store::{
+    Batch, Draft, Events, Maintenance, Options, Read, Recovery, RecoveryReport, Stats, Store, StoreRead,
+    Stream, StreamInfo, StreamRead, TypedEvents, VerifyReport,
+};
 pub use types::*;

@@ -17,12 +17,6 @@ impl<'a> Cursor<'a> {
         Some(*taken)
     }
 
-    pub(crate) fn slice(&mut self, count: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(count)?;
-        self.rest = rest;
-        Some(taken)
-    }
-
     pub(crate) fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[byte]| byte)
     }

@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::disk::{Disk, Seed, write_all_at, write_zeros_at};
+use crate::disk::{CreateFailure, Disk, Seed, write_all_at, write_zeros_at};
 use crate::error::{Error, Result};
 use crate::types::{StoreId, Timestamp};
 
@@ -63,6 +63,15 @@ impl From<PrepareFailure> for WriteFailure {
     }
 }
 
+impl From<CreateFailure> for WriteFailure {
+    fn from(failure: CreateFailure) -> Self {
+        match failure {
+            CreateFailure::Unchanged(error) => Self::NothingWritten(error),
+            CreateFailure::Unknown(error) => Self::Unknown(error),
+        }
+    }
+}
+
 /// Where an appender starts.
 #[derive(Debug)]
 pub(crate) struct Tail {
@@ -109,6 +118,10 @@ impl Appender {
 
     /// Writes a group. On `Ok` the operating system has it; it is not durable before [`Appender::sync`].
     pub(crate) fn write(&mut self, group: &GroupBuffer) -> Result<(), WriteFailure> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        self.prepared.check_syncs()?;
         self.prepared.ensure(group.end())?;
         self.put(&group.bytes)?;
         self.offset = group.end();
@@ -150,25 +163,13 @@ impl Appender {
         self.sync().map_err(WriteFailure::Unknown)?;
         let number = self.prepared.file.number + 1;
         let bytes = FIRST_STEP_BYTES.min(self.capacity).max(FRAMES_AT + first_frame_bytes as u64);
-        let file = JournalFile::create(&*self.disk, &self.dir, self.store, number, self.chain, bytes)
-            .map_err(|error| self.after_failed_roll(number, error))?;
+        // A file that may have its name makes the old one look finished: no frame may follow there any more.
+        let file = JournalFile::create(&*self.disk, &self.dir, self.store, number, self.chain, bytes)?;
         let file = Arc::new(file);
         self.files.add(Arc::clone(&file));
         self.prepared = Arc::new(Prepared::new(file, bytes, self.capacity));
         self.offset = FRAMES_AT;
         Ok(())
-    }
-
-    /// A file that may or may not have its name already would make the old one look finished: no frame may follow there.
-    fn after_failed_roll(&self, number: u64, error: Error) -> WriteFailure {
-        let path = self.dir.join(super::journal_file::file_name(number));
-        let is_there = self.disk.open(&path, crate::disk::OpenMode::Read).map(drop);
-        match is_there {
-            Err(absent) if absent.kind() == std::io::ErrorKind::NotFound => {
-                WriteFailure::NothingWritten(error)
-            }
-            _ => WriteFailure::Unknown(error),
-        }
     }
 
     /// Writes and syncs a close frame, unless the last frame is one or there is no frame at all.
@@ -196,11 +197,6 @@ impl Appender {
     /// Behind the last frame.
     pub(crate) fn offset(&self) -> u64 {
         self.offset
-    }
-
-    /// The position of the next event.
-    pub(crate) fn next_position(&self) -> u64 {
-        self.chain.position
     }
 
     /// The last frame's sequence; 0 when there is none.
@@ -231,11 +227,6 @@ impl GroupBuffer {
         Ok(FrameAt { file: self.file, offset, first_position: position, bytes })
     }
 
-    /// The position of the next event.
-    pub(crate) fn next_position(&self) -> u64 {
-        self.chain.position
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -248,11 +239,6 @@ impl GroupBuffer {
     /// The bytes, to be shared with readers.
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
-    }
-
-    /// Bytes of the group so far.
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.len()
     }
 
     fn end(&self) -> u64 {

@@ -6,7 +6,7 @@ use crate::disk::Cursor;
 use crate::types::{Position, RecordedEvent, Timestamp};
 
 use super::draft::BODY_HEADER_BYTES;
-use super::frame::{FRAME_HEADER_BYTES, FrameHeader};
+use super::frame::FRAME_HEADER_BYTES;
 use super::record::{self, BadRecord, RecordHead};
 
 /// The frame of a commit inside shared bytes. Its checksums held when this was made.
@@ -33,10 +33,15 @@ pub(crate) enum BadCommit {
 }
 
 impl CommitView {
-    /// The commit whose frame starts at `frame` of `bytes`.
-    pub(crate) fn new(bytes: Arc<Vec<u8>>, frame: u32, header: &FrameHeader) -> Result<Self, BadCommit> {
+    /// The commit whose frame starts at `frame` of `bytes`, with a body of `body_len` bytes.
+    pub(crate) fn new(
+        bytes: Arc<Vec<u8>>,
+        frame: u32,
+        body_len: u32,
+        first_position: u64,
+    ) -> Result<Self, BadCommit> {
         let body = frame.checked_add(to_u32(FRAME_HEADER_BYTES)).ok_or(BadCommit::Cut)?;
-        let end = body.checked_add(header.body_len).ok_or(BadCommit::Cut)?;
+        let end = body.checked_add(body_len).ok_or(BadCommit::Cut)?;
         let mut cursor = Cursor::new(bytes.get(to_usize(body)..to_usize(end)).ok_or(BadCommit::Cut)?);
         let (Some(recorded_at), Some(event_count), Some(others)) = (cursor.i64(), cursor.u32(), cursor.u32())
         else {
@@ -49,13 +54,23 @@ impl CommitView {
             return Err(BadCommit::Cut);
         }
         let recorded_at = Timestamp::from_micros(recorded_at);
-        let first_position = Position::new(header.first_position);
+        let first_position = Position::new(first_position);
         Ok(Self { bytes, body, end, first_position, recorded_at, event_count })
     }
 
     /// How many events it has.
     pub(crate) fn event_count(&self) -> u32 {
         self.event_count
+    }
+
+    /// The position of its first event.
+    pub(crate) fn first_position(&self) -> Position {
+        self.first_position
+    }
+
+    /// Bytes of its body.
+    pub(crate) fn body_bytes(&self) -> usize {
+        to_usize(self.end - self.body)
     }
 
     /// When it was recorded.

@@ -14,7 +14,7 @@
 
 use crate::disk::Seed;
 use crate::types::limits::{COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX};
-use crate::types::{EventId, NewEvent, OverLimit, StreamName, Timestamp, Version};
+use crate::types::{EventId, NewEvent, OverLimit, RecordedEvent, StreamName, Timestamp, Version};
 
 use super::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, header_crc_of, pad, padding_bytes};
 use super::record::{self, OCCURRED_AT, VERSION_AT};
@@ -84,9 +84,18 @@ impl CommitDraft {
         self.bytes.len() + padding_bytes(self.bytes.len())
     }
 
-    /// The record of event `at`, as encoded so far.
-    pub(crate) fn record(&self, at: usize) -> &[u8] {
-        self.records.get(at).and_then(|(start, _)| self.bytes.get(*start..)).unwrap_or_default()
+    /// Bytes of the body of the frame it will be.
+    pub(crate) fn body_len(&self) -> u32 {
+        to_u32(self.bytes.len() - FRAME_HEADER_BYTES)
+    }
+
+    /// Whether event `at` has the type and the payload of one that is on record.
+    pub(crate) fn has_content_of(&self, at: usize, recorded: &RecordedEvent) -> bool {
+        let record = self.records.get(at).and_then(|(start, _)| self.bytes.get(*start..)).unwrap_or_default();
+        record::decode_head(record).is_ok_and(|head| {
+            record.get(head.type_range()) == Some(recorded.event_type().as_bytes())
+                && record.get(head.payload_range()) == Some(recorded.payload())
+        })
     }
 
     /// Gives event `at` its version.

@@ -37,20 +37,42 @@ impl Files {
         Ok((files.len() as u64, bytes))
     }
 
-    /// The commits at these places, each read from disk and checked. Neighbours are read together.
-    pub(crate) fn read_commits(&self, places: &[FrameAt]) -> Result<Vec<CommitView>> {
+    /// The commit at one place, read from disk and checked.
+    pub(crate) fn read_commit(&self, at: FrameAt) -> Result<CommitView> {
+        let mut commits = Vec::with_capacity(1);
+        self.read_neighbours(&[at], &mut commits)?;
+        commits.pop().ok_or_else(|| Error::new(ErrorKind::Corrupt, "a commit was read and is not there"))
+    }
+
+    /// The commits at these places up to the first that cannot be read, and why it cannot.
+    pub(crate) fn read_commits_until_failure(&self, places: &[FrameAt]) -> (Vec<CommitView>, Option<Error>) {
         let mut commits = Vec::with_capacity(places.len());
+        if self.read_commits(places, &mut commits).is_ok() {
+            return (commits, None);
+        }
+        // One of several that were read together is bad: one at a time tells which.
+        for at in places.iter().skip(commits.len()) {
+            match self.read_commit(*at) {
+                Ok(commit) => commits.push(commit),
+                Err(error) => return (commits, Some(error)),
+            }
+        }
+        (commits, None)
+    }
+
+    /// Adds the commits at these places, each read from disk and checked. Neighbours are read together.
+    fn read_commits(&self, places: &[FrameAt], commits: &mut Vec<CommitView>) -> Result<()> {
         for run in places.chunk_by(|a, b| a.file == b.file && a.end() == b.offset) {
             let mut rest = run;
             while let Some(first) = rest.first() {
                 let fits =
                     rest.iter().take_while(|at| at.end() - first.offset <= READ_BYTES_MAX).count().max(1);
                 let (together, later) = rest.split_at(fits);
-                self.read_neighbours(together, &mut commits)?;
+                self.read_neighbours(together, commits)?;
                 rest = later;
             }
         }
-        Ok(commits)
+        Ok(())
     }
 
     fn read_neighbours(&self, places: &[FrameAt], commits: &mut Vec<CommitView>) -> Result<()> {

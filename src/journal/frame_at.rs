@@ -21,6 +21,11 @@ impl FrameAt {
         Self { file, offset, first_position: header.first_position, bytes }
     }
 
+    /// The name of the file it is in.
+    pub(crate) fn file_name(&self) -> String {
+        super::journal_file::file_name(self.file)
+    }
+
     /// The byte behind the frame.
     pub(crate) fn end(&self) -> u64 {
         self.offset.saturating_add(u64::from(self.bytes))

@@ -18,7 +18,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{
-    Cursor, Disk, DiskFile, OpenMode, Seed, create_complete, read_some_at, write_all_at, write_zeros_at,
+    CreateFailure, Cursor, Disk, DiskFile, OpenMode, Seed, create_complete, read_some_at, write_all_at,
+    write_zeros_at,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
@@ -53,7 +54,7 @@ impl JournalFile {
         number: u64,
         start: Chain,
         prepared_bytes: u64,
-    ) -> Result<Self> {
+    ) -> Result<Self, CreateFailure> {
         let path = dir.join(file_name(number));
         let seed = Seed::of_file(store, number);
         let header = encode_header(store, number, start, seed);

@@ -21,12 +21,11 @@ pub(crate) use commit_view::CommitView;
 pub(crate) use draft::CommitDraft;
 pub(crate) use files::Files;
 pub(crate) use frame_at::FrameAt;
-pub(crate) use prepared::{PrepareFailure, Prepared};
-pub(crate) use record::{RecordHead, decode_head};
+pub(crate) use prepared::Prepared;
 pub use recover::TornTail;
 pub(crate) use recover::{
     ClosedAt, Recovered, Recovery, create_first, holds_no_frame, recover, remove_temporaries,
 };
 pub(crate) use scan::ScannedFrame;
 pub use verify::Damage;
-pub(crate) use verify::{JournalFindings, verify_files};
+pub(crate) use verify::verify_files;

@@ -28,6 +28,8 @@ pub(crate) struct Prepared {
     /// Held while zeros are written, so that only one at a time moves `end`.
     preparing: Mutex<()>,
     sync_failed: AtomicBool,
+    /// There was no space for the last step: nobody tries ahead again before the writer got some.
+    space_failed: AtomicBool,
 }
 
 /// Why space could not be prepared.
@@ -42,7 +44,8 @@ pub(crate) enum PrepareFailure {
 impl Prepared {
     pub(crate) fn new(file: Arc<JournalFile>, end: u64, capacity: u64) -> Self {
         let preparing = Mutex::new(());
-        Self { file, end: AtomicU64::new(end), capacity, preparing, sync_failed: AtomicBool::new(false) }
+        let (sync_failed, space_failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { file, end: AtomicU64::new(end), capacity, preparing, sync_failed, space_failed }
     }
 
     /// Up to where the space is prepared.
@@ -57,7 +60,7 @@ impl Prepared {
     /// Whether so much of the current step is used that the next one should be prepared.
     pub(crate) fn wants_more(&self, used: u64) -> bool {
         let end = self.end();
-        end < self.capacity && used + step_bytes(end) / 2 > end
+        end < self.capacity && !self.space_failed.load(Ordering::Relaxed) && used + step_bytes(end) / 2 > end
     }
 
     /// Prepares the next step, for whoever runs ahead of the writer.
@@ -80,21 +83,30 @@ impl Prepared {
         let from = self.end();
         let to = (from + step_bytes(from)).min(self.capacity).max(needed);
         let file = &self.file;
-        if self.sync_failed.load(Ordering::Acquire) {
-            // A second sync could succeed although the first one lost bytes.
-            let refused = std::io::Error::other("an earlier sync of the file failed");
-            return Err(PrepareFailure::SyncFailed(Error::io("preparing", &file.path, refused)));
-        }
-        file.disk_file
-            .allocate(to)
-            .and_then(|()| write_zeros_at(&*file.disk_file, from, to))
-            .map_err(|error| PrepareFailure::NoSpace(Error::io("preparing space in", &file.path, error)))?;
+        self.check_syncs()?;
+        file.disk_file.allocate(to).and_then(|()| write_zeros_at(&*file.disk_file, from, to)).map_err(
+            |error| {
+                self.space_failed.store(true, Ordering::Relaxed);
+                PrepareFailure::NoSpace(Error::io("preparing space in", &file.path, error))
+            },
+        )?;
         file.disk_file.sync_all().map_err(|error| {
             self.sync_failed.store(true, Ordering::Release);
             PrepareFailure::SyncFailed(Error::io("syncing", &file.path, error))
         })?;
         // Durable now: the zeros, and that the file is this long. Frames may go there.
         self.end.store(to, Ordering::Release);
+        self.space_failed.store(false, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether all syncs of the file have succeeded, those of whoever prepares ahead included.
+    pub(crate) fn check_syncs(&self) -> Result<(), PrepareFailure> {
+        if self.sync_failed.load(Ordering::Acquire) {
+            // A second sync could succeed although the first one lost bytes.
+            let failed = std::io::Error::other("a sync that prepared space failed");
+            return Err(PrepareFailure::SyncFailed(Error::io("writing", &self.file.path, failed)));
+        }
         Ok(())
     }
 }

@@ -154,15 +154,19 @@ fn parse_fixed(cursor: &mut Cursor<'_>) -> Option<Result<RecordHead, BadRecord>>
 }
 
 impl RecordHead {
-    /// Bytes of the whole record.
-    pub(crate) fn record_bytes(&self) -> u32 {
-        self.lengths.record
-    }
-
     /// Where the stream's name lies in the record.
     pub(crate) fn stream_range(&self) -> Range<usize> {
-        let range = self.layout(0).stream;
-        to_usize(range.start)..to_usize(range.end)
+        in_usize(self.layout(0).stream)
+    }
+
+    /// Where the event's type lies in the record.
+    pub(crate) fn type_range(&self) -> Range<usize> {
+        in_usize(self.layout(0).event_type)
+    }
+
+    /// Where the payload lies in the record.
+    pub(crate) fn payload_range(&self) -> Range<usize> {
+        in_usize(self.layout(0).payload)
     }
 
     /// The event whose record starts at `start` of `bytes`.
@@ -201,8 +205,9 @@ fn to_u16(number: usize) -> u16 {
     u16::try_from(number).unwrap_or_else(|_| unreachable!("limits keep names below 64 KiB"))
 }
 
-fn to_usize(number: u32) -> usize {
-    usize::try_from(number).unwrap_or(usize::MAX)
+fn in_usize(range: Range<u32>) -> Range<usize> {
+    let as_usize = |number| usize::try_from(number).unwrap_or(usize::MAX);
+    as_usize(range.start)..as_usize(range.end)
 }
 
 #[cfg(test)]

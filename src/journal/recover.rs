@@ -81,7 +81,7 @@ pub struct TornTail {
 /// Makes the first journal file of a new store.
 pub(crate) fn create_first(disk: &dyn Disk, dir: &Path, store: StoreId, capacity: u64) -> Result<()> {
     let bytes = FIRST_STEP_BYTES.min(capacity);
-    JournalFile::create(disk, dir, store, 1, Chain::START, bytes).map(drop)
+    JournalFile::create(disk, dir, store, 1, Chain::START, bytes).map(drop).map_err(Error::from)
 }
 
 /// Reads all files, hands every sound frame to `each`, and puts the end right.

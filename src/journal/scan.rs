@@ -76,7 +76,7 @@ pub(crate) fn scan_from(
                 let commit = match header.kind {
                     FrameKind::Close => None,
                     FrameKind::Commit => Some(
-                        CommitView::new(bytes, frame_at, &header)
+                        CommitView::new(bytes, frame_at, header.body_len, header.first_position)
                             .map_err(|bad| file.corrupt(end.offset, bad))?,
                     ),
                 };
@@ -193,5 +193,6 @@ pub(crate) fn check_frame(
     if header.frame_bytes() != frame.len() || file.seed.checksum(&[body]) != header.body_crc {
         return Err(file.corrupt(at.offset, "frame body's checksum differs"));
     }
-    CommitView::new(Arc::clone(bytes), start, &header).map_err(|bad| file.corrupt(at.offset, bad))
+    CommitView::new(Arc::clone(bytes), start, header.body_len, header.first_position)
+        .map_err(|bad| file.corrupt(at.offset, bad))
 }

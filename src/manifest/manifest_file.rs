@@ -20,7 +20,9 @@
 use std::io;
 use std::path::Path;
 
-use crate::disk::{Cursor, Disk, OpenMode, Seed, put_i64, put_u32, put_u64, read_some_at, replace_file};
+use crate::disk::{
+    CreateFailure, Cursor, Disk, OpenMode, Seed, put_i64, put_u32, put_u64, read_some_at, replace_file,
+};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::ClosedAt;
 use crate::types::{StoreId, Timestamp};
@@ -66,7 +68,7 @@ impl Manifest {
     }
 
     /// Puts this manifest in place of the one in `root`; durable when this returns.
-    pub(crate) fn write(&self, disk: &dyn Disk, root: &Path) -> Result<()> {
+    pub(crate) fn write(&self, disk: &dyn Disk, root: &Path) -> Result<(), CreateFailure> {
         replace_file(disk, &root.join(MANIFEST_NAME), &self.encode())
     }
 

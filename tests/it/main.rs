@@ -1,1 +1,1 @@
-
+//! Tests of annals through its public face, in one binary.

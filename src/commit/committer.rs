@@ -1,0 +1,71 @@
+//! `Committer`: the way in. A caller joins the queue, and is answered or leads.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::types::BatchReceipt;
+
+use super::queue::{Queue, Turn, Waiter};
+use super::request::Request;
+use super::writer::Writer;
+
+#[derive(Debug)]
+pub(crate) struct Committer {
+    queue: Queue,
+    writer: Mutex<Writer>,
+}
+
+impl Committer {
+    pub(crate) fn new(writer: Writer) -> Self {
+        Self { queue: Queue::default(), writer: Mutex::new(writer) }
+    }
+
+    /// Appends, and answers when it is as durable as was asked for.
+    pub(crate) fn commit(&self, request: Request) -> Result<BatchReceipt> {
+        let (waiter, turn) = self.queue.join(request);
+        match turn {
+            Turn::Answer(answer) => answer,
+            Turn::Lead => {
+                let lead = Lead { committer: self, waiters: self.queue.take_all() };
+                // The lock is held across the write and the sync: it is what makes this the one writer.
+                self.writer.lock().serve(&lead.waiters);
+                drop(lead);
+                waiter.take_answer().unwrap_or_else(|| Err(unanswered()))
+            }
+        }
+    }
+
+    /// Ends the journal cleanly, after whoever leads now.
+    pub(crate) fn close(&self) -> Result<()> {
+        self.writer.lock().close()
+    }
+}
+
+/// The time in which one caller leads. However it ends, everyone in its group is answered and the lead is handed on.
+struct Lead<'a> {
+    committer: &'a Committer,
+    waiters: Vec<Arc<Waiter>>,
+}
+
+impl Drop for Lead<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let first = Error::new(ErrorKind::Indeterminate, "a panic while a group was written");
+            self.committer.writer.lock().poison(first);
+        }
+        for waiter in &self.waiters {
+            // Those who were answered stay answered.
+            waiter.answer(Err(unanswered()));
+        }
+        self.committer.queue.hand_on();
+    }
+}
+
+fn unanswered() -> Error {
+    Error::new(
+        ErrorKind::Indeterminate,
+        "the append may be on disk or not: writing its group ended in a panic",
+    )
+}

@@ -1,0 +1,182 @@
+//! `Group`: the appends that will be written together, and the answers that go out when they are durable.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::error::{Error, Failure, Result};
+use crate::journal::{CommitView, FrameAt, GroupBuffer};
+use crate::types::{
+    BatchReceipt, Durability, EventId, Outcome, Position, Receipt, StreamName, Timestamp, Version,
+};
+
+use super::judge::Known;
+use super::queue::Waiter;
+use super::request::{Request, RequestEvent};
+
+/// An answer that waits for the group.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) waiter: Arc<Waiter>,
+    pub(crate) answer: Result<BatchReceipt>,
+    /// Whether it holds only if the group is written.
+    pub(crate) depends_on_group: bool,
+}
+
+/// What was accepted and not yet written.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) buffer: GroupBuffer,
+    frames: Vec<(FrameAt, u32)>,
+    /// The last version, in this group, of every stream it appends to.
+    versions: HashMap<StreamName, Version>,
+    given_ids: HashSet<EventId>,
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) wants_sync: bool,
+}
+
+impl Group {
+    pub(crate) fn new(buffer: GroupBuffer) -> Self {
+        let (frames, answers) = (Vec::new(), Vec::new());
+        let (versions, given_ids) = (HashMap::new(), HashSet::new());
+        Self { buffer, frames, versions, given_ids, answers, wants_sync: false }
+    }
+
+    /// The last version of a stream in this group; `None` when the group does not append to it.
+    pub(crate) fn version(&self, stream: &StreamName) -> Option<Version> {
+        // The group of one thread is empty when its only append is judged.
+        if self.versions.is_empty() { None } else { self.versions.get(stream).copied() }
+    }
+
+    /// Whether a request gives an id that an append of this group gave: its content must be on record to be compared.
+    pub(crate) fn knows_an_id_of(&self, request: &Request) -> bool {
+        !self.given_ids.is_empty()
+            && request.events.iter().any(|event| event.id_given && self.given_ids.contains(&event.id))
+    }
+
+    /// Whether what a request is told depends on this group being written.
+    fn is_named_by(&self, request: &Request) -> bool {
+        !self.versions.is_empty()
+            && request.streams.iter().any(|stream| self.versions.contains_key(&stream.name))
+    }
+
+    /// Takes in an accepted append.
+    pub(crate) fn accept(
+        &mut self,
+        waiter: Arc<Waiter>,
+        mut request: Request,
+        versions: Vec<Version>,
+        recorded_at: Timestamp,
+        held: bool,
+    ) -> Result<(), (Arc<Waiter>, Error)> {
+        for (at, version) in versions.iter().enumerate() {
+            request.draft.set_version(at, *version);
+        }
+        let body_len = request.draft.body_len();
+        let frame = match self.buffer.push(request.draft, recorded_at) {
+            Ok(frame) => frame,
+            Err(error) => return Err((waiter, error)),
+        };
+        self.frames.push((frame, body_len));
+        self.wants_sync |= request.durability == Durability::Synced;
+        let positions = (frame.first_position..).map(Position::new);
+        let places =
+            places_by_stream(request.streams.len(), &request.events, versions.into_iter().zip(positions));
+        self.given_ids.extend(request.events.iter().filter(|event| event.id_given).map(|event| event.id));
+        let mut receipts = Vec::with_capacity(places.len());
+        for (stream, places) in request.streams.into_iter().zip(places) {
+            let version = places.last().map(|(version, _)| *version);
+            if let Some(version) = version {
+                self.versions.insert(stream.name.clone(), version);
+            }
+            receipts.push(Receipt::new(stream.name, places, version, recorded_at, Outcome::Appended));
+        }
+        let answer = Ok(BatchReceipt::new(receipts, recorded_at, Outcome::Appended, held));
+        self.answers.push(Answer { waiter, answer, depends_on_group: true });
+        Ok(())
+    }
+
+    /// Takes in the answer to a request that writes nothing.
+    pub(crate) fn answer_later(
+        &mut self,
+        waiter: Arc<Waiter>,
+        request: &Request,
+        answer: Result<BatchReceipt>,
+    ) {
+        self.wants_sync |= request.durability == Durability::Synced;
+        let depends_on_group = self.is_named_by(request);
+        self.answers.push(Answer { waiter, answer, depends_on_group });
+    }
+
+    /// The commits as readers will see them, once the buffer is on disk.
+    pub(crate) fn into_commits(self) -> (Vec<(CommitView, FrameAt)>, Vec<Answer>) {
+        let start = self.buffer.start();
+        let bytes = Arc::new(self.buffer.into_bytes());
+        let commits = self
+            .frames
+            .into_iter()
+            .map(|(at, body_len)| {
+                let frame = u32::try_from(at.offset - start).unwrap_or(u32::MAX);
+                let view = CommitView::new(Arc::clone(&bytes), frame, body_len, at.first_position);
+                (view.unwrap_or_else(|bad| unreachable!("a frame just built can be read: {bad}")), at)
+            })
+            .collect();
+        (commits, self.answers)
+    }
+}
+
+/// The places of a request's events, sorted to the streams that it names.
+fn places_by_stream(
+    streams: usize,
+    events: &[RequestEvent],
+    places: impl Iterator<Item = (Version, Position)>,
+) -> Vec<Vec<(Version, Position)>> {
+    let mut by_stream: Vec<Vec<_>> = (0..streams).map(|_| Vec::new()).collect();
+    for (event, place) in events.iter().zip(places) {
+        if let Some(of_stream) = by_stream.get_mut(event.stream) {
+            of_stream.push(place);
+        }
+    }
+    by_stream
+}
+
+/// The receipt of an append that was there already.
+pub(crate) fn already_appended(request: &Request, known: &[Known]) -> BatchReceipt {
+    let recorded_at = known.iter().map(|known| known.recorded_at).max().unwrap_or_default();
+    let places = places_by_stream(
+        request.streams.len(),
+        &request.events,
+        known.iter().map(|known| (known.version, known.position)),
+    );
+    let receipts = request
+        .streams
+        .iter()
+        .zip(places)
+        .map(|(stream, places)| {
+            let version = places.last().map(|(version, _)| *version);
+            Receipt::new(stream.name.clone(), places, version, recorded_at, Outcome::AlreadyAppended)
+        })
+        .collect();
+    BatchReceipt::new(receipts, recorded_at, Outcome::AlreadyAppended, false)
+}
+
+/// The receipt of an append of nothing.
+pub(crate) fn nothing_appended(
+    request: &Request,
+    version: impl Fn(&StreamName) -> Option<Version>,
+    recorded_at: Timestamp,
+) -> BatchReceipt {
+    let receipts = request
+        .streams
+        .iter()
+        .map(|stream| {
+            let version = version(&stream.name);
+            Receipt::new(stream.name.clone(), Vec::new(), version, recorded_at, Outcome::Appended)
+        })
+        .collect();
+    BatchReceipt::new(receipts, recorded_at, Outcome::Appended, false)
+}
+
+/// The error that tells these failing checks.
+pub(crate) fn refused(failures: Vec<Failure>) -> Result<BatchReceipt> {
+    Err(Error::refused(failures))
+}

@@ -1,0 +1,318 @@
+//! `Writer`: what the leader does for a group: judge each append, build frames, write them, sync once, publish, answer.
+//!
+//! What is true when: before the write nothing has changed; after it the operating system has the frames; after the
+//! sync they are durable; only then does the index know them and do their callers hear of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::disk::{Clock, CreateFailure, Disk};
+use crate::error::{Error, ErrorKind, Quoted, Result};
+use crate::index::{Index, Source};
+use crate::journal::{Appender, ClosedAt, CommitView, Files, WriteFailure};
+use crate::manifest::Manifest;
+use crate::types::{BatchReceipt, EventId, StreamName, Timestamp, Version};
+
+use super::group::{Group, already_appended, nothing_appended, refused};
+use super::judge::{Known, Verdict, View, judge};
+use super::prepare_ahead::PrepareAhead;
+use super::queue::Waiter;
+use super::request::Request;
+
+/// Counts of what the writer has done since the store was opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct WriterStats {
+    pub(crate) commits: u64,
+    pub(crate) groups: u64,
+    pub(crate) largest_group: u64,
+    pub(crate) syncs: u64,
+    pub(crate) recorded_at_held: u64,
+    /// By how many microseconds recorded_at was ahead of the clock at the last commit.
+    pub(crate) clock_behind_micros: u64,
+}
+
+/// Whether appends are taken.
+#[derive(Debug)]
+enum State {
+    Open,
+    /// A sync failed, with this error: nothing is appended any more.
+    Poisoned(Error),
+    Closed,
+}
+
+/// The one who writes. Whoever leads the queue holds it.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pub(crate) appender: Appender,
+    pub(crate) index: Arc<Index>,
+    pub(crate) files: Arc<Files>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) root: PathBuf,
+    /// As it is on disk.
+    pub(crate) manifest: Manifest,
+    pub(crate) last_recorded_at: Option<Timestamp>,
+    pub(crate) ahead: Option<Arc<PrepareAhead>>,
+    pub(crate) stats: Arc<Mutex<WriterStats>>,
+    state: State,
+}
+
+/// What a writer is made of.
+#[derive(Debug)]
+pub(crate) struct WriterParts {
+    pub(crate) appender: Appender,
+    pub(crate) index: Arc<Index>,
+    pub(crate) files: Arc<Files>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) root: PathBuf,
+    pub(crate) manifest: Manifest,
+    pub(crate) ahead: Option<Arc<PrepareAhead>>,
+    pub(crate) stats: Arc<Mutex<WriterStats>>,
+}
+
+impl Writer {
+    pub(crate) fn new(parts: WriterParts) -> Self {
+        let WriterParts { appender, index, files, disk, clock, root, manifest, ahead, stats } = parts;
+        let last_recorded_at = index.read(|tables| tables.last_recorded_at());
+        let state = State::Open;
+        Self { appender, index, files, disk, clock, root, manifest, last_recorded_at, ahead, stats, state }
+    }
+
+    /// Serves all who wait, in their order; everyone is answered when this returns.
+    pub(crate) fn serve(&mut self, waiters: &[Arc<Waiter>]) {
+        let mut group = Group::new(self.appender.begin());
+        for waiter in waiters {
+            let Some(request) = waiter.take_request() else { continue };
+            if let Err(error) = self.check_open() {
+                waiter.answer(Err(error));
+                continue;
+            }
+            if group.knows_an_id_of(&request) {
+                group = self.finish_and_begin(group);
+            }
+            self.take_in(&mut group, waiter, request);
+        }
+        self.finish(group);
+    }
+
+    /// Judges one request and makes it part of the group.
+    fn take_in(&mut self, group: &mut Group, waiter: &Arc<Waiter>, request: Request) {
+        let view = StoreView { index: &self.index, files: &self.files, group, request: &request };
+        let waiter = Arc::clone(waiter);
+        let version = |name: &StreamName| view.version(name);
+        let recorded_at = self.last_recorded_at.unwrap_or_default();
+        let answer: Result<BatchReceipt> = match judge(&request, &view) {
+            Ok(Verdict::Append(versions)) => return self.accept(group, waiter, request, versions),
+            Ok(Verdict::AlreadyAppended(known)) => Ok(already_appended(&request, &known)),
+            Ok(Verdict::Nothing) => Ok(nothing_appended(&request, version, recorded_at)),
+            Ok(Verdict::Refused(failures)) => refused(failures),
+            Err(error) => Err(error),
+        };
+        group.answer_later(waiter, &request, answer);
+    }
+
+    fn accept(&mut self, group: &mut Group, waiter: Arc<Waiter>, request: Request, versions: Vec<Version>) {
+        if !self.appender.fits(&group.buffer, request.draft.frame_bytes()) {
+            *group = self.finish_and_begin(std::mem::replace(group, Group::new(self.appender.begin())));
+            if let Err(error) = self.check_open() {
+                return waiter.answer(Err(error));
+            }
+            // The group before may have found the last file full without this one having been in it.
+            if !self.appender.fits(&group.buffer, request.draft.frame_bytes()) {
+                if let Err(failure) = self.appender.roll(request.draft.frame_bytes()) {
+                    return waiter.answer(Err(self.failed(failure)));
+                }
+                *group = Group::new(self.appender.begin());
+            }
+            // Judged again: what it was judged against may not have been written.
+            return self.take_in(group, &waiter, request);
+        }
+        if let Err(error) = self.mark_open() {
+            return waiter.answer(Err(error));
+        }
+        let (recorded_at, held) = self.next_recorded_at(request.recorded_at);
+        match group.accept(waiter, request, versions, recorded_at, held) {
+            Ok(()) => self.last_recorded_at = Some(recorded_at),
+            Err((waiter, error)) => waiter.answer(Err(error)),
+        }
+    }
+
+    /// The time of the next commit: as given or as the clock says, but never before the last one.
+    fn next_recorded_at(&self, given: Option<Timestamp>) -> (Timestamp, bool) {
+        let wanted = given.unwrap_or_else(|| self.clock.now());
+        let at = self.last_recorded_at.map_or(wanted, |last| last.max(wanted));
+        let mut stats = self.stats.lock();
+        stats.recorded_at_held += u64::from(at > wanted);
+        stats.clock_behind_micros =
+            u64::try_from(at.saturating_since(wanted).as_micros()).unwrap_or(u64::MAX);
+        (at, at > wanted)
+    }
+
+    fn finish_and_begin(&mut self, group: Group) -> Group {
+        self.finish(group);
+        Group::new(self.appender.begin())
+    }
+
+    /// Writes a group, syncs it if one of it asks for that, publishes it and answers all of it.
+    fn finish(&mut self, group: Group) {
+        if group.answers.is_empty() {
+            return;
+        }
+        if let Err(failure) = self.put(&group) {
+            return self.fail(group, failure);
+        }
+        let appends = group.answers.iter().filter(|answer| answer.depends_on_group).count() as u64;
+        let (commits, answers) = group.into_commits();
+        let wrote = !commits.is_empty();
+        if wrote {
+            self.count_group(commits.len() as u64, appends);
+            self.publish(commits);
+        }
+        for answer in answers {
+            answer.waiter.answer(answer.answer);
+        }
+        if let (true, Some(ahead)) = (wrote, &self.ahead)
+            && self.appender.prepared().wants_more(self.appender.offset())
+        {
+            ahead.ask(self.appender.prepared(), self.appender.offset());
+        }
+    }
+
+    fn put(&mut self, group: &Group) -> Result<(), WriteFailure> {
+        self.appender.write(&group.buffer)?;
+        if group.wants_sync && !self.appender.is_synced() {
+            self.stats.lock().syncs += 1;
+            self.appender.sync().map_err(WriteFailure::Unknown)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self, commits: Vec<(CommitView, crate::journal::FrameAt)>) {
+        let published =
+            self.index.publish(|tables| commits.into_iter().try_for_each(|(view, at)| tables.add(view, at)));
+        assert!(published.is_ok(), "a commit that was judged against the index goes into it: {published:?}");
+    }
+
+    /// Answers a group that is not on disk, or may not be.
+    fn fail(&mut self, group: Group, failure: WriteFailure) {
+        let indeterminate = matches!(failure, WriteFailure::Unknown(_));
+        let error = self.failed(failure);
+        self.last_recorded_at = self.index.read(|tables| tables.last_recorded_at());
+        for answer in group.answers {
+            let lost = answer.depends_on_group || indeterminate;
+            answer.waiter.answer(if lost { Err(error.clone()) } else { answer.answer });
+        }
+    }
+
+    /// The error to answer with; the store is poisoned if the state of the disk is not known.
+    fn failed(&mut self, failure: WriteFailure) -> Error {
+        match failure {
+            WriteFailure::NothingWritten(error) => error,
+            WriteFailure::Unknown(error) => {
+                let what = format!("the append may be on disk or not, reopen the store to find out: {error}");
+                self.poison(error.clone());
+                Error::new(ErrorKind::Indeterminate, what).with_source(error)
+            }
+        }
+    }
+
+    /// From now on nothing is appended.
+    pub(crate) fn poison(&mut self, first: Error) {
+        if matches!(self.state, State::Open) {
+            self.state = State::Poisoned(first);
+        }
+    }
+
+    pub(crate) fn check_open(&self) -> Result<()> {
+        match &self.state {
+            State::Open => Ok(()),
+            State::Poisoned(first) => {
+                let what = format!("the store takes no appends until it is opened again, since: {first}");
+                Err(Error::new(ErrorKind::Poisoned, what).with_source(first.clone()))
+            }
+            State::Closed => Err(Error::new(ErrorKind::Closed, "the store was closed")),
+        }
+    }
+
+    /// Before the first frame after a clean close: the manifest must not say any more that the journal ends there.
+    fn mark_open(&mut self) -> Result<()> {
+        if self.manifest.closed.is_none() {
+            return Ok(());
+        }
+        let open = Manifest { closed: None, ..self.manifest };
+        open.write(&*self.disk, &self.root).map_err(|failure| self.failed(failure.into()))?;
+        self.manifest = open;
+        Ok(())
+    }
+
+    /// Ends the journal cleanly. Later appends are refused.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        match self.check_open() {
+            Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
+            Err(error) => {
+                // Nothing is written to a poisoned store, and nothing synced.
+                self.state = State::Closed;
+                return Err(error);
+            }
+            Ok(()) => {}
+        }
+        self.state = State::Closed;
+        if self.manifest.closed.is_some() {
+            return Ok(());
+        }
+        self.appender.close().map_err(|failure| match failure {
+            WriteFailure::NothingWritten(error) | WriteFailure::Unknown(error) => error,
+        })?;
+        let file = &self.appender.prepared().file;
+        let closed = ClosedAt { file: file.number, file_bytes: file.bytes()?, n: self.appender.last_n() };
+        let manifest = Manifest { closed: Some(closed), ..self.manifest };
+        manifest.write(&*self.disk, &self.root).map_err(CreateFailure::into)
+    }
+
+    fn count_group(&self, commits: u64, appends: u64) {
+        let mut stats = self.stats.lock();
+        stats.commits += commits;
+        stats.groups += 1;
+        stats.largest_group = stats.largest_group.max(appends);
+    }
+}
+
+/// The store as the judge sees it: what is published, and on top of it the group that is being made.
+struct StoreView<'a> {
+    index: &'a Index,
+    files: &'a Files,
+    group: &'a Group,
+    request: &'a Request,
+}
+
+impl View for StoreView<'_> {
+    fn version(&self, stream: &StreamName) -> Option<Version> {
+        self.group.version(stream).or_else(|| {
+            self.index.read(|tables| tables.stream(stream.as_str()).and_then(|key| tables.version(key)))
+        })
+    }
+
+    fn known(&self, stream: &StreamName, id: EventId, at: usize) -> Result<Option<Known>> {
+        let found = self.index.read(|tables| {
+            let place = tables.stream(stream.as_str()).and_then(|key| tables.find_id(key, id));
+            place.map(|place| tables.found(place)).transpose()
+        })?;
+        let Some(found) = found else { return Ok(None) };
+        let commit = match found.source {
+            Source::Recent(commit) => commit,
+            Source::Disk(place) => self.files.read_commit(place)?,
+        };
+        let event = commit.event(found.event).map_err(|bad| {
+            Error::new(ErrorKind::Corrupt, format!("event {id} of stream {}: {bad}", Quoted(stream.as_str())))
+        })?;
+        Ok(Some(Known {
+            version: event.version(),
+            position: event.position(),
+            recorded_at: event.recorded_at(),
+            same_content: self.request.draft.has_content_of(at, &event),
+        }))
+    }
+}

@@ -1,0 +1,49 @@
+//! Commits in order: which position each starts at, when it was recorded, where its frame is.
+
+use crate::journal::FrameAt;
+use crate::types::Timestamp;
+
+/// One commit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CommitEntry {
+    pub(crate) at: FrameAt,
+    pub(crate) recorded_at: Timestamp,
+}
+
+/// All commits. Their first positions and their recorded_at never fall.
+#[derive(Debug, Default)]
+pub(crate) struct Commits {
+    entries: Vec<CommitEntry>,
+}
+
+impl Commits {
+    pub(crate) fn push(&mut self, entry: CommitEntry) {
+        self.entries.push(entry);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(crate) fn entry(&self, commit: u32) -> Option<&CommitEntry> {
+        self.entries.get(commit as usize)
+    }
+
+    pub(crate) fn last(&self) -> Option<&CommitEntry> {
+        self.entries.last()
+    }
+
+    /// The commit that holds `position`, and the number of the event in it.
+    pub(crate) fn locate(&self, position: u64) -> Option<(u32, u32)> {
+        let after = self.entries.partition_point(|entry| entry.at.first_position <= position);
+        let commit = after.checked_sub(1)?;
+        let event = position - self.entries.get(commit)?.at.first_position;
+        Some((u32::try_from(commit).ok()?, u32::try_from(event).ok()?))
+    }
+
+    /// The first position of the first commit whose recorded_at does not satisfy `before`; `head` when all do.
+    pub(crate) fn boundary(&self, before: impl Fn(Timestamp) -> bool, head: u64) -> u64 {
+        let at = self.entries.partition_point(|entry| before(entry.recorded_at));
+        self.entries.get(at).map_or(head, |entry| entry.at.first_position)
+    }
+}

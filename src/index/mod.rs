@@ -1,0 +1,16 @@
+//! Floor 4: where everything is: streams to versions to places, event ids to places, commits in order, and the bytes of
+//! the recent ones. In memory, made from the journal at opening; it answers, it decides nothing.
+
+mod commits;
+mod event_ids;
+mod index;
+mod place;
+mod recent;
+mod streams;
+mod tables;
+
+pub(crate) use commits::CommitEntry;
+pub(crate) use index::Index;
+pub(crate) use place::{Found, Place, Source};
+pub(crate) use streams::{StreamKey, StreamSummary};
+pub(crate) use tables::Tables;

@@ -1,0 +1,187 @@
+//! `Tables`: the four tables of the index as one value, changed together when a commit is published.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::{CommitView, FrameAt};
+use crate::types::{EventId, Position, Timestamp, Version};
+
+use super::commits::Commits;
+use super::event_ids::EventIds;
+use super::recent::Recent;
+use super::streams::Streams;
+use super::{CommitEntry, Found, Place, Source, StreamKey, StreamSummary};
+
+#[derive(Debug)]
+pub(crate) struct Tables {
+    streams: Streams,
+    commits: Commits,
+    event_ids: EventIds,
+    recent: Recent,
+    /// The stream of every position: lets a filter on streams pass over events without looking at their bytes.
+    stream_of: Vec<StreamKey>,
+}
+
+impl Tables {
+    pub(crate) fn new(recent_bytes_max: usize) -> Self {
+        Self {
+            streams: Streams::default(),
+            commits: Commits::default(),
+            event_ids: EventIds::default(),
+            recent: Recent::new(recent_bytes_max),
+            stream_of: Vec::new(),
+        }
+    }
+
+    /// Takes in the next commit. Its events must carry the next version of their streams.
+    ///
+    /// # Errors
+    /// What is wrong with the commit, in words. A part of it may have been taken in: the tables are then of no use.
+    pub(crate) fn add(&mut self, view: CommitView, at: FrameAt) -> Result<(), String> {
+        let commit =
+            u32::try_from(self.commits.len()).map_err(|_| "more commits than the index can count")?;
+        if self.commits.last().is_some_and(|last| last.recorded_at > view.recorded_at()) {
+            return Err("commit was recorded before the one ahead of it".to_owned());
+        }
+        let mut last_key = None;
+        for event in 0..view.event_count() {
+            let (head, name) = view.head(event).map_err(|bad| bad.to_string())?;
+            let name =
+                std::str::from_utf8(name).map_err(|_| format!("event {event}: stream name is not UTF-8"))?;
+            // Events of one stream mostly follow each other: the name is looked up when it changes.
+            let key = match last_key.filter(|key| self.stream_name(*key) == name) {
+                Some(key) => key,
+                None => self.streams.key_or_new(name).ok_or("more streams than the index can count")?,
+            };
+            last_key = Some(key);
+            let expected = self.stream_events(key);
+            if head.version != Version::new(expected) {
+                return Err(format!("event {event}: version {} where {expected} is next", head.version));
+            }
+            let place = Place { commit, event };
+            self.streams.push(key, place);
+            self.event_ids.insert(head.id, place);
+            self.stream_of.push(key);
+        }
+        self.commits.push(CommitEntry { at, recorded_at: view.recorded_at() });
+        self.recent.push(view);
+        Ok(())
+    }
+
+    /// The first position not yet committed.
+    pub(crate) fn head(&self) -> u64 {
+        self.stream_of.len() as u64
+    }
+
+    pub(crate) fn stream(&self, name: &str) -> Option<StreamKey> {
+        self.streams.key(name)
+    }
+
+    pub(crate) fn stream_name(&self, key: StreamKey) -> &str {
+        self.streams.name(key).map_or("", |name| name.as_str())
+    }
+
+    /// How many streams there are.
+    pub(crate) fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// How many commits there are.
+    pub(crate) fn commit_count(&self) -> usize {
+        self.commits.len()
+    }
+
+    /// Bytes of commits kept in memory.
+    pub(crate) fn recent_bytes(&self) -> usize {
+        self.recent.bytes()
+    }
+
+    pub(crate) fn summaries(&self) -> impl Iterator<Item = StreamSummary> + '_ {
+        self.streams.summaries()
+    }
+
+    /// The last version of a stream.
+    pub(crate) fn version(&self, key: StreamKey) -> Option<Version> {
+        self.streams.version(key)
+    }
+
+    /// How many events a stream has.
+    pub(crate) fn stream_events(&self, key: StreamKey) -> u64 {
+        self.streams.places(key).len() as u64
+    }
+
+    /// Where the event at `version` of a stream is.
+    pub(crate) fn place(&self, key: StreamKey, version: Version) -> Option<Place> {
+        self.streams.places(key).get(usize::try_from(version.as_u64()).ok()?).copied()
+    }
+
+    /// Where the event with this id is in a stream.
+    pub(crate) fn find_id(&self, key: StreamKey, id: EventId) -> Option<Place> {
+        self.event_ids.places(id).find(|place| self.stream_at(*place) == Some(key))
+    }
+
+    /// The stream of the event at `position`.
+    pub(crate) fn stream_of(&self, position: u64) -> Option<StreamKey> {
+        self.stream_of.get(usize::try_from(position).ok()?).copied()
+    }
+
+    /// How many of a stream's events lie below `position`.
+    pub(crate) fn events_below(&self, key: StreamKey, position: u64) -> u64 {
+        self.streams.places(key).partition_point(|place| self.position(*place).as_u64() < position) as u64
+    }
+
+    /// The first position recorded when `before` holds no longer; the head when it always does.
+    pub(crate) fn recorded_boundary(&self, before: impl Fn(Timestamp) -> bool) -> u64 {
+        self.commits.boundary(before, self.head())
+    }
+
+    /// When the last commit was recorded.
+    pub(crate) fn last_recorded_at(&self) -> Option<Timestamp> {
+        self.commits.last().map(|entry| entry.recorded_at)
+    }
+
+    /// The position of an event.
+    pub(crate) fn position(&self, place: Place) -> Position {
+        let first = self.commits.entry(place.commit).map_or(0, |entry| entry.at.first_position);
+        Position::new(first + u64::from(place.event))
+    }
+
+    /// Where the event at `position` is.
+    pub(crate) fn locate(&self, position: u64) -> Option<Place> {
+        self.commits.locate(position).map(|(commit, event)| Place { commit, event })
+    }
+
+    /// Like [`Tables::locate`], quickly for a position in the commit of `near` or at the start of the next one.
+    pub(crate) fn locate_near(&self, near: Place, position: u64) -> Option<Place> {
+        let first = |commit| self.commits.entry(commit).map(|entry| entry.at.first_position);
+        if let (Some(start), Some(next)) = (first(near.commit), near.commit.checked_add(1)) {
+            let end = first(next).unwrap_or_else(|| self.head());
+            if (start..end).contains(&position) {
+                return Some(Place { commit: near.commit, event: u32::try_from(position - start).ok()? });
+            }
+            // A commit without events starts where the next one does: that case is looked up.
+            let after = next.checked_add(1).and_then(first).unwrap_or_else(|| self.head());
+            if position == end && position < after {
+                return Some(Place { commit: next, event: 0 });
+            }
+        }
+        self.locate(position)
+    }
+
+    /// The commit of `place`, wherever its bytes are.
+    pub(crate) fn found(&self, place: Place) -> Result<Found> {
+        let back = self.commits.len().saturating_sub(place.commit as usize);
+        let source = match self.recent.from_end(back) {
+            Some(view) => Source::Recent(view.clone()),
+            None => {
+                let entry = self.commits.entry(place.commit).ok_or_else(|| {
+                    Error::new(ErrorKind::Corrupt, format!("commit {} is not in the index", place.commit))
+                })?;
+                Source::Disk(entry.at)
+            }
+        };
+        Ok(Found { source, event: place.event })
+    }
+
+    fn stream_at(&self, place: Place) -> Option<StreamKey> {
+        self.stream_of(self.position(place).as_u64())
+    }
+}

@@ -1,0 +1,26 @@
+//! Floor 6: puts the floors below together: opening, handles, builders, closing, verifying, statistics.
+
+mod batch;
+mod draft;
+mod inner;
+mod maintenance;
+mod open;
+mod options;
+mod read;
+mod recovery_report;
+mod stats;
+mod store;
+mod stream;
+mod typed;
+mod verify;
+
+pub use batch::Batch;
+pub use draft::Draft;
+pub use options::{Maintenance, Options, Recovery};
+pub use read::{Events, Read, StoreRead, StreamRead};
+pub use recovery_report::RecoveryReport;
+pub use stats::Stats;
+pub use store::{Store, StreamInfo};
+pub use stream::Stream;
+pub use typed::TypedEvents;
+pub use verify::VerifyReport;

@@ -1,0 +1,180 @@
+//! Opening: lock, manifest, journal, index, in this order. Nothing is read before the lock is held; nothing is repaired
+//! before everything was checked.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::Mutex;
+
+use crate::commit::{Committer, PrepareAhead, Writer, WriterParts, WriterStats};
+use crate::disk::{Disk, DiskLock, IdSource};
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::{Index, Tables};
+use crate::journal::{
+    Appender, Files, Recovered, Recovery as JournalRecovery, ScannedFrame, create_first, holds_no_frame,
+    recover, remove_temporaries,
+};
+use crate::manifest::Manifest;
+use crate::reader::Log;
+use crate::snapshot::Snapshots;
+use crate::types::{Position, StoreId};
+
+use super::inner::Inner;
+use super::{Maintenance, Options, Recovery, RecoveryReport, Store, maintenance};
+
+const LOCK_NAME: &str = "LOCK";
+const JOURNAL_DIR: &str = "journal";
+const QUARANTINE_DIR: &str = "quarantine";
+const SNAPSHOTS_DIR: &str = "snapshots";
+
+/// The journal's directory in a store.
+pub(super) fn journal_dir(root: &Path) -> PathBuf {
+    root.join(JOURNAL_DIR)
+}
+
+pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
+    let started = Instant::now();
+    let disk = &*options.disk;
+    let root = create_root(disk, path)?;
+    let lock = take_lock(disk, &root)?;
+    let journal = journal_dir(&root);
+    let (manifest, created) = match Manifest::read(disk, &root)? {
+        Some(manifest) => (manifest, false),
+        None => (create(&options, &root, &journal)?, true),
+    };
+
+    let mut tables = Tables::new(options.recent_bytes_max);
+    let recovered = recover(
+        &JournalRecovery {
+            disk,
+            dir: &journal,
+            quarantine: &root.join(QUARANTINE_DIR),
+            store: manifest.store,
+            oldest: manifest.oldest_journal,
+            closed: manifest.closed,
+            strict: options.recovery == Recovery::Strict,
+        },
+        &mut |frame: ScannedFrame| match frame.commit {
+            Some(commit) => {
+                let path = journal.join(frame.at.file_name());
+                tables.add(commit, frame.at).map_err(|what| Error::corrupt(&path, frame.at.offset, what))
+            }
+            None => Ok(()),
+        },
+    )?;
+    remove_temporaries(disk, &root)?;
+    remove_temporaries(disk, &journal)?;
+
+    let report = RecoveryReport {
+        created,
+        clean: created || manifest.closed.is_some(),
+        frames: recovered.frames,
+        events: tables.head(),
+        torn_tail: recovered.torn.clone(),
+        rewritten_bytes: recovered.rewritten_bytes,
+        took: started.elapsed(),
+    };
+    Ok(put_together(options, root, lock, manifest, recovered, tables, report))
+}
+
+fn put_together(
+    options: Options,
+    root: PathBuf,
+    lock: Box<dyn DiskLock>,
+    manifest: Manifest,
+    recovered: Recovered,
+    tables: Tables,
+    report: RecoveryReport,
+) -> Store {
+    let Recovered { files, tail, .. } = recovered;
+    let files = Arc::new(Files::new(files));
+    let index = Arc::new(Index::new(tables));
+    let ahead = match options.maintenance {
+        Maintenance::Background => Some(Arc::new(PrepareAhead::default())),
+        Maintenance::Inline => None,
+    };
+    let stats = Arc::new(Mutex::new(WriterStats::default()));
+    let appender = Appender::new(
+        Arc::clone(&options.disk),
+        journal_dir(&root),
+        manifest.store,
+        Arc::clone(&files),
+        options.journal_file_bytes,
+        tail,
+    );
+    let committer = Committer::new(Writer::new(WriterParts {
+        appender,
+        index: Arc::clone(&index),
+        files: Arc::clone(&files),
+        disk: Arc::clone(&options.disk),
+        clock: Arc::clone(&options.clock),
+        root: root.clone(),
+        manifest,
+        ahead: ahead.clone(),
+        stats: Arc::clone(&stats),
+    }));
+    let thread = ahead.as_ref().and_then(|ahead| maintenance::start(Arc::clone(ahead)));
+    let snapshots = Snapshots::new(Arc::clone(&options.disk), root.join(SNAPSHOTS_DIR), manifest.store);
+    Store::new(Inner {
+        log: Arc::new(Log { index, files }),
+        committer,
+        ids: IdSource::default(),
+        clock: options.clock,
+        durability: options.durability,
+        upcasters: options.upcasters,
+        snapshots,
+        stats,
+        report,
+        root,
+        store_id: manifest.store,
+        ahead,
+        closing: Mutex::new(super::inner::Closing { thread, lock: Some(lock) }),
+    })
+}
+
+/// The store's directory, made if it is not there, as an absolute path: later changes of the working directory or of
+/// links in the path do not move an open store.
+fn create_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
+    let absolute = std::path::absolute(path).map_err(|error| Error::io("resolving", path, error))?;
+    disk.create_dir(&absolute).map_err(|error| Error::io("creating directory", &absolute, error))?;
+    if let Some(parent) = absolute.parent() {
+        disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
+    }
+    Ok(absolute)
+}
+
+fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>> {
+    let path = root.join(LOCK_NAME);
+    disk.lock(&path).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            Error::new(ErrorKind::Locked, format!("{}: the store is open already", root.display()))
+        }
+        _ => Error::io("locking", &path, error),
+    })
+}
+
+/// Makes a store. The manifest comes last: a directory without one holds no store yet.
+fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
+    let disk = &*options.disk;
+    disk.create_dir(journal).map_err(|error| Error::io("creating directory", journal, error))?;
+    if !holds_no_frame(disk, journal)? {
+        return Err(Error::corrupt(
+            &root.join("MANIFEST"),
+            0,
+            "the manifest is missing, but the journal holds commits",
+        ));
+    }
+    let store = StoreId::from_bytes(IdSource::default().bits().to_le_bytes());
+    create_first(disk, journal, store, options.journal_file_bytes)?;
+    let created_at = options.clock.now();
+    let manifest = Manifest { store, created_at, oldest_journal: 1, closed: None };
+    manifest.write(disk, root).map_err(Error::from)?;
+    Ok(manifest)
+}
+
+/// The first position not yet committed.
+pub(super) fn head(log: &Log) -> Position {
+    Position::new(log.index.read(Tables::head))
+}

@@ -1,0 +1,156 @@
+//! `Options`: how a store is opened, for those whom `Store::open` does not suit.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::codec::Upcasters;
+use crate::disk::{Clock, Disk, RealDisk, SystemClock};
+use crate::error::{Error, ErrorKind, Result};
+use crate::types::Durability;
+use crate::types::limits::{JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN};
+
+use super::{Store, open};
+
+const JOURNAL_FILE_BYTES: u64 = 64 << 20;
+const RECENT_BYTES_MAX: usize = 64 << 20;
+
+/// What opening does with an unfinished write at the end of the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Recovery {
+    /// Copies it to `quarantine/`, cuts it off, and tells of it in the [`RecoveryReport`](crate::RecoveryReport).
+    #[default]
+    CutTornTail,
+    /// Refuses to open the store.
+    Strict,
+}
+
+/// Who prepares journal space ahead of the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Maintenance {
+    /// One thread of the store's own, joined when it is closed.
+    #[default]
+    Background,
+    /// The appending thread, when it runs out of space: no thread is started.
+    Inline,
+}
+
+/// How to open a store.
+///
+/// ```
+/// use annals::{Durability, Options};
+/// # let dir = tempfile::tempdir()?;
+/// let store = Options::new()
+///     .durability(Durability::Buffered)
+///     .journal_file_bytes(8 << 20)
+///     .open(dir.path().join("bank"))?;
+/// assert_eq!(store.head().as_u64(), 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub(super) durability: Durability,
+    pub(super) journal_file_bytes: u64,
+    pub(super) recent_bytes_max: usize,
+    pub(super) recovery: Recovery,
+    pub(super) maintenance: Maintenance,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) upcasters: Upcasters,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Options {
+    /// What `Store::open` uses: synced appends, journal files of 64 MiB, 64 MiB of recent events in memory, a torn tail
+    /// is cut and reported, space is prepared in the background.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            durability: Durability::Synced,
+            journal_file_bytes: JOURNAL_FILE_BYTES,
+            recent_bytes_max: RECENT_BYTES_MAX,
+            recovery: Recovery::CutTornTail,
+            maintenance: Maintenance::Background,
+            clock: Arc::new(SystemClock),
+            disk: Arc::new(RealDisk),
+            upcasters: Upcasters::new(),
+        }
+    }
+
+    /// What an append's answer means unless the append says otherwise.
+    #[must_use]
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// At how many bytes a journal file is full: 64 KiB to 1 GiB. May differ from one opening to the next.
+    #[must_use]
+    pub fn journal_file_bytes(mut self, bytes: u64) -> Self {
+        self.journal_file_bytes = bytes;
+        self
+    }
+
+    /// How many bytes of the newest events are kept in memory; older ones are read from disk. 0 keeps none.
+    #[must_use]
+    pub fn recent_bytes_max(mut self, bytes: usize) -> Self {
+        self.recent_bytes_max = bytes;
+        self
+    }
+
+    /// What to do with an unfinished write at the end of the journal.
+    #[must_use]
+    pub fn recovery(mut self, recovery: Recovery) -> Self {
+        self.recovery = recovery;
+        self
+    }
+
+    /// Who prepares journal space ahead.
+    #[must_use]
+    pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
+        self.maintenance = maintenance;
+        self
+    }
+
+    /// Where recorded_at comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where the files are.
+    #[must_use]
+    pub fn disk(mut self, disk: impl Disk + 'static) -> Self {
+        self.disk = Arc::new(disk);
+        self
+    }
+
+    /// How events of older schema versions are read.
+    #[must_use]
+    pub fn upcasters(mut self, upcasters: Upcasters) -> Self {
+        self.upcasters = upcasters;
+        self
+    }
+
+    /// Opens the store in the directory `path`; makes the directory and the store if there is none.
+    ///
+    /// # Errors
+    /// `Locked` when it is open already, here or in another process; `Corrupt` with file and offset when bytes in it
+    /// are not what was written, nothing is changed then; `UnsupportedVersion` for a store of a newer annals;
+    /// `Invalid` for options out of their limits; `StorageFull` and `Io` as the operating system says.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
+        if !(JOURNAL_FILE_BYTES_MIN..=JOURNAL_FILE_BYTES_MAX).contains(&self.journal_file_bytes) {
+            let what = format!(
+                "journal files of {} bytes: the limits are {JOURNAL_FILE_BYTES_MIN} and {JOURNAL_FILE_BYTES_MAX}",
+                self.journal_file_bytes
+            );
+            return Err(Error::new(ErrorKind::Invalid, what));
+        }
+        open::open(self, path.as_ref())
+    }
+}

@@ -1,0 +1,38 @@
+//! `Stats`: figures about an open store.
+
+use std::time::Duration;
+
+use crate::types::{Position, StoreId};
+
+/// Figures about an open store, as of the moment they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stats {
+    /// Which store it is.
+    pub store_id: StoreId,
+    /// The first position not yet committed: how many events there are.
+    pub head: Position,
+    /// How many streams have events.
+    pub streams: u64,
+    /// How many commits there are.
+    pub commits: u64,
+    /// How many journal files there are.
+    pub journal_files: u64,
+    /// Bytes of the journal files, prepared space included.
+    pub journal_bytes: u64,
+    /// Bytes of snapshot files.
+    pub snapshot_bytes: u64,
+    /// Snapshots that can be used.
+    pub snapshots: u64,
+    /// Bytes of recent events kept in memory.
+    pub recent_bytes: u64,
+    /// Groups of commits written since the store was opened.
+    pub groups: u64,
+    /// Commits in the largest group.
+    pub largest_group: u64,
+    /// Syncs of the journal since the store was opened.
+    pub syncs: u64,
+    /// Commits whose recorded_at was held at the last one's, since the store was opened.
+    pub recorded_at_held: u64,
+    /// By how much recorded_at was ahead of the clock, or of the time given, at the last commit.
+    pub clock_behind: Duration,
+}

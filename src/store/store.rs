@@ -1,0 +1,206 @@
+//! `Store`: the handle on an open store.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+
+use crate::codec::{Codec, DefaultCodec};
+use crate::commit::Request;
+use crate::disk::RealDisk;
+use crate::error::Result;
+use crate::types::{Filter, Position, RecordedEvent, StoreId, StreamName, Version};
+
+use super::inner::Inner;
+use super::{Batch, Options, RecoveryReport, Stats, StoreRead, Stream, VerifyReport, open, typed, verify};
+
+/// An open store: cheap to clone, free to share among threads. The last clone dropped closes it; [`Store::close`] does so
+/// and tells whether it went well.
+///
+/// ```
+/// use annals::{ExpectedVersion, Store};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Opened { owner: String }
+///
+/// # let dir = tempfile::tempdir()?;
+/// # let path = dir.path().join("bank");
+/// let store = Store::open(&path)?;
+/// store.stream("account-1")?.append(ExpectedVersion::NoStream, [Opened { owner: "Ada".into() }])?;
+/// store.close()?;
+///
+/// let store = Store::open(&path)?;
+/// assert!(store.recovery().clean);
+/// assert_eq!(store.head().as_u64(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+/// A stream and how long it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamInfo {
+    /// Its name.
+    pub name: StreamName,
+    /// How many events it has.
+    pub events: u64,
+    /// The version of its last event.
+    pub version: Version,
+}
+
+impl Store {
+    /// Opens the store in the directory `path`; makes the directory and the store if there is none.
+    ///
+    /// # Errors
+    /// As [`Options::open`].
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Options::new().open(path)
+    }
+
+    /// Looks at every byte of the store in `path` and lists all damage. Changes nothing, takes no lock; beside a live
+    /// writer, what the writer is just writing may show as a torn tail.
+    ///
+    /// # Errors
+    /// `Corrupt` when the manifest is missing or damaged, since without it nothing can be checked; `Io` when the
+    /// directory cannot be read.
+    pub fn verify(path: impl AsRef<Path>) -> Result<VerifyReport> {
+        verify::verify(&RealDisk, path.as_ref())
+    }
+
+    pub(super) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// What opening the store found and did.
+    #[must_use]
+    pub fn recovery(&self) -> &RecoveryReport {
+        &self.inner.report
+    }
+
+    /// Which store it is: given when it was made, kept for ever.
+    #[must_use]
+    pub fn id(&self) -> StoreId {
+        self.inner.store_id
+    }
+
+    /// The first position not yet committed.
+    #[must_use]
+    pub fn head(&self) -> Position {
+        open::head(&self.inner.log)
+    }
+
+    /// A handle on a stream. Writes nothing.
+    ///
+    /// # Errors
+    /// `Invalid` when the name is empty or longer than 512 bytes.
+    pub fn stream(&self, name: impl AsRef<str>) -> Result<Stream> {
+        Ok(Stream::new(Arc::clone(&self.inner), StreamName::new(name)?))
+    }
+
+    /// Appends to several streams as one commit.
+    pub fn batch(&self) -> Batch {
+        Batch::new(Arc::clone(&self.inner))
+    }
+
+    /// A read of the whole store, in order of position.
+    pub fn read(&self) -> StoreRead {
+        StoreRead::of_store(Arc::clone(&self.inner))
+    }
+
+    /// All streams that have events, sorted by name.
+    #[must_use]
+    pub fn streams(&self) -> Vec<StreamInfo> {
+        self.streams_where(&Filter::new())
+    }
+
+    /// The streams that have events and that the filter's conditions on streams admit, sorted by name.
+    #[must_use]
+    pub fn streams_where(&self, filter: &Filter) -> Vec<StreamInfo> {
+        let mut streams: Vec<StreamInfo> = self.inner.log.index.read(|tables| {
+            let admitted = tables.summaries().filter(|stream| filter.admits_stream(stream.name.as_str()));
+            admitted
+                .map(|stream| StreamInfo {
+                    name: stream.name,
+                    events: stream.events,
+                    version: Version::new(stream.events.saturating_sub(1)),
+                })
+                .collect()
+        });
+        streams.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        streams
+    }
+
+    /// The value of an event, upcast to the current schema. Takes events that any codec built in made.
+    ///
+    /// # Errors
+    /// `Codec` naming stream, version and type.
+    pub fn decode<E: DeserializeOwned>(&self, event: &RecordedEvent) -> Result<E>
+    where
+        DefaultCodec: Codec,
+    {
+        typed::decode::<DefaultCodec, E>(event, &self.inner.upcasters)
+    }
+
+    /// Makes everything appended so far durable.
+    ///
+    /// # Errors
+    /// `Indeterminate` when the sync fails: the store is poisoned then. `Poisoned`, `Closed`.
+    pub fn flush(&self) -> Result<()> {
+        self.inner.committer.commit(Request::flush()?).map(drop)
+    }
+
+    /// Figures about the store.
+    ///
+    /// # Errors
+    /// `Io` when files cannot be measured.
+    pub fn stats(&self) -> Result<Stats> {
+        let inner = &self.inner;
+        let (journal_files, journal_bytes) = inner.log.files.measure()?;
+        let written = *inner.stats.lock();
+        let snapshots = inner.snapshots.measure();
+        Ok(inner.log.index.read(|tables| Stats {
+            store_id: inner.store_id,
+            head: Position::new(tables.head()),
+            streams: tables.stream_count() as u64,
+            commits: tables.commit_count() as u64,
+            journal_files,
+            journal_bytes,
+            snapshot_bytes: snapshots.bytes,
+            snapshots: snapshots.usable,
+            recent_bytes: tables.recent_bytes() as u64,
+            groups: written.groups,
+            largest_group: written.largest_group,
+            syncs: written.syncs,
+            recorded_at_held: written.recorded_at_held,
+            clock_behind: Duration::from_micros(written.clock_behind_micros),
+        }))
+    }
+
+    /// Closes the store for all its handles: later appends answer `Closed`; reads go on from what was known. The directory
+    /// may be opened again at once.
+    ///
+    /// # Errors
+    /// `Poisoned` when a sync had failed, `StorageFull` and `Io` when the journal could not be ended cleanly: everything
+    /// acknowledged as synced is on disk nevertheless, and the next opening recovers.
+    pub fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store")
+            .field("root", &self.inner.root)
+            .field("id", &format_args!("{}", self.inner.store_id))
+            .finish_non_exhaustive()
+    }
+}
