@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Codec, DefaultCodec};
+use crate::codec::Codec;
 use crate::commit::Request;
 use crate::disk::RealDisk;
 use crate::error::Result;
@@ -135,15 +135,12 @@ impl Store {
         streams
     }
 
-    /// The value of an event, upcast to the current schema. Takes events that any codec built in made.
+    /// The value of an event, upcast to the current schema. Takes events that codec `C` made, or any that is built in.
     ///
     /// # Errors
     /// `Codec` naming stream, version and type.
-    pub fn decode<E: DeserializeOwned>(&self, event: &RecordedEvent) -> Result<E>
-    where
-        DefaultCodec: Codec,
-    {
-        typed::decode::<DefaultCodec, E>(event, &self.inner.upcasters)
+    pub fn decode<C: Codec, E: DeserializeOwned>(&self, event: &RecordedEvent) -> Result<E> {
+        typed::decode::<C, E>(event, &self.inner.upcasters)
     }
 
     /// Makes everything appended so far durable.
