@@ -109,7 +109,7 @@ impl<C> Stream<C> {
     /// `Corrupt` or `Io` when it is on disk and cannot be read.
     pub fn find(&self, id: EventId) -> Result<Option<RecordedEvent>> {
         let place =
-            self.store.log.index.read(|tables| tables.find_id(tables.stream(self.name.as_str())?, id));
+            self.store.log.index.change(|tables| tables.find_id(tables.stream(self.name.as_str())?, id));
         place.map(|place| self.store.log.event(place)).transpose()
     }
 

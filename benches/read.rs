@@ -1,0 +1,156 @@
+//! Reading and opening, beside the floor: the same bytes read back in one pass with checksums.
+
+mod support;
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use annals::{Durability, ExpectedVersion, NewEvent, Options, Store};
+use criterion::Criterion;
+
+use support::floor::RawPieces;
+use support::pair::Ratios;
+
+const PAYLOAD: &[u8] = br#"{"order":"7f3c1a52","sku":"KT-2231-B","quantity":3,"unit_price":1995,"currency":"EUR","warehouse":"fra-2","note":"gift"}"#;
+const STREAMS: usize = 1000;
+const EVENTS_A_STREAM: usize = 100;
+const EVENTS: usize = STREAMS * EVENTS_A_STREAM;
+
+/// 100,000 events, one commit each, 100 in each of 1,000 streams, round robin.
+fn fill(dir: &tempfile::TempDir, recent_bytes_max: usize) -> Store {
+    let options = Options::new().durability(Durability::Buffered).recent_bytes_max(recent_bytes_max);
+    let store = options.open(dir.path().join("store")).expect("open");
+    let streams: Vec<_> =
+        (0..STREAMS).map(|n| store.stream(format!("order-{n:05}")).expect("stream")).collect();
+    for _ in 0..EVENTS_A_STREAM {
+        for stream in &streams {
+            let event = NewEvent::new("ItemAdded", PAYLOAD).expect("event");
+            stream.append_raw(ExpectedVersion::Any, [event]).expect("append");
+        }
+    }
+    store.flush().expect("flush");
+    store
+}
+
+/// The floor's pieces have the size of the frames.
+fn pieces(dir: &tempfile::TempDir) -> RawPieces {
+    const FRAME_BYTES: usize = 280;
+    RawPieces::create(dir.path(), EVENTS, FRAME_BYTES)
+}
+
+fn load(criterion: &mut Criterion, ratios: &mut Ratios, name: &str, recent_bytes_max: usize) {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = fill(&dir, recent_bytes_max);
+    let floor = pieces(&dir);
+    let mut next = 0;
+    let mut next_floor = 0;
+    ratios.pair(
+        criterion,
+        name,
+        EVENTS_A_STREAM as u64,
+        None,
+        |count| {
+            for _ in 0..count {
+                next = (next + 619) % STREAMS;
+                let stream = store.stream(format!("order-{next:05}")).expect("stream");
+                let bytes: usize =
+                    stream.read().iter().map(|event| event.expect("event").payload().len()).sum();
+                assert_eq!(bytes, EVENTS_A_STREAM * PAYLOAD.len());
+            }
+        },
+        |count| {
+            for _ in 0..count {
+                next_floor = (next_floor + 619) % STREAMS;
+                black_box(floor.read(next_floor * EVENTS_A_STREAM, EVENTS_A_STREAM));
+            }
+        },
+    );
+}
+
+fn replay(
+    criterion: &mut Criterion,
+    ratios: &mut Ratios,
+    name: &str,
+    goal: Option<f64>,
+    recent_bytes_max: usize,
+) {
+    let dir = tempfile::tempdir().expect("dir");
+    let store = fill(&dir, recent_bytes_max);
+    let floor = pieces(&dir);
+    ratios.pair(
+        criterion,
+        name,
+        EVENTS as u64,
+        goal,
+        |count| {
+            for _ in 0..count {
+                let bytes: usize =
+                    store.read().iter().map(|event| event.expect("event").payload().len()).sum();
+                assert_eq!(bytes, EVENTS * PAYLOAD.len());
+            }
+        },
+        |count| {
+            for _ in 0..count {
+                black_box(floor.read(0, EVENTS));
+            }
+        },
+    );
+}
+
+fn open(criterion: &mut Criterion, ratios: &mut Ratios) {
+    let dir = tempfile::tempdir().expect("dir");
+    fill(&dir, 64 << 20).close().expect("close");
+    let floor = pieces(&dir);
+    ratios.pair(
+        criterion,
+        "open, 100,000 events",
+        EVENTS as u64,
+        None,
+        |count| {
+            for _ in 0..count {
+                let store = Store::open(dir.path().join("store")).expect("open");
+                assert_eq!(store.head().as_u64(), EVENTS as u64);
+            }
+        },
+        |count| {
+            for _ in 0..count {
+                black_box(floor.read(0, EVENTS));
+            }
+        },
+    );
+    ratios.pair(
+        criterion,
+        "open, new store",
+        1,
+        None,
+        |count| {
+            for _ in 0..count {
+                let dir = tempfile::tempdir().expect("dir");
+                drop(Store::open(dir.path().join("store")).expect("open"));
+            }
+        },
+        |count| {
+            for _ in 0..count {
+                let dir = tempfile::tempdir().expect("dir");
+                std::fs::write(dir.path().join("file"), vec![0; 256 << 10]).expect("write");
+                std::fs::File::open(dir.path().join("file")).expect("open").sync_all().expect("sync");
+            }
+        },
+    );
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    let mut ratios = Ratios::default();
+    load(&mut criterion, &mut ratios, "load 100, recent", 64 << 20);
+    load(&mut criterion, &mut ratios, "load 100, from disk", 0);
+    replay(&mut criterion, &mut ratios, "replay, recent", Some(0.8), 64 << 20);
+    replay(&mut criterion, &mut ratios, "replay, from disk", None, 0);
+    open(&mut criterion, &mut ratios);
+    criterion.final_summary();
+    ratios.print();
+}
