@@ -48,7 +48,7 @@ impl Recent {
     }
 
     /// The commit that lies `back` commits before the end of all: 1 is the last.
-    pub(crate) fn from_end(&self, back: usize) -> Option<&CommitView> {
+    pub(crate) fn nth_last(&self, back: usize) -> Option<&CommitView> {
         self.views.get(self.views.len().checked_sub(back)?)
     }
 

@@ -168,7 +168,7 @@ impl Tables {
     /// Adds to `found` what a reader needs to read events `from..to` of a commit, wherever its bytes are.
     pub(crate) fn find(&self, found: &mut Vec<Found>, commit: u32, from: u32, to: u32) -> Result<()> {
         let back = self.commits.len().saturating_sub(commit as usize);
-        if let Some(view) = self.recent.from_end(back) {
+        if let Some(view) = self.recent.nth_last(back) {
             found.push(Found { source: Source::Recent(view.clone()), from, to });
             return Ok(());
         }

@@ -129,7 +129,11 @@ impl EventIter {
             return Ok(true);
         }
         // What the other end has read and not handed out is next for this end.
-        let rest = mem::take(self.piece(end.other()));
+        let mut rest = mem::take(self.piece(end.other()));
+        if end == End::Back && rest.failure.is_some() {
+            // An error stands behind the front's events: for the back it comes first.
+            rest.runs.clear();
+        }
         let is_something = !rest.runs.is_empty() || rest.failure.is_some();
         *self.piece(end) = rest;
         Ok(is_something)

@@ -80,13 +80,11 @@ impl<C> Stream<C> {
     }
 
     /// A read of this stream, to be narrowed down.
-    #[must_use]
     pub fn read(&self) -> StreamRead<C> {
         StreamRead::of_stream(Arc::clone(&self.store), self.name.clone())
     }
 
     /// A read of this stream as it was at a version, a position or a time.
-    #[must_use]
     pub fn as_of(&self, as_of: impl Into<AsOf>) -> StreamRead<C> {
         self.read().as_of(as_of)
     }

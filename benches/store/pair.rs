@@ -12,13 +12,13 @@ const TURNS: u64 = 8;
 
 /// Ratios seen, for the table at the end.
 #[derive(Default)]
-pub struct Ratios {
+pub(super) struct Ratios {
     rows: Vec<(String, Vec<f64>, Option<f64>)>,
 }
 
 impl Ratios {
     /// Measures `annals` and `floor`, each of which does the work so many times. `goal` is the ratio to reach.
-    pub fn pair(
+    pub(super) fn pair(
         &mut self,
         criterion: &mut Criterion,
         name: &str,
@@ -39,7 +39,7 @@ impl Ratios {
     }
 
     /// Prints the table.
-    pub fn print(&self) {
+    pub(super) fn print(&self) {
         println!(
             "\n{:<24} {:>8} {:>8} {:>8} {:>8}",
             "floor time / annals time", "median", "p10", "p90", "to reach"
@@ -51,6 +51,9 @@ impl Ratios {
                 sorted.get((sorted.len().saturating_sub(1)) * part / 10).copied().unwrap_or(f64::NAN)
             };
             let goal = goal.map_or("-".to_owned(), |goal| format!("{goal:.2}"));
+            if ratios.is_empty() {
+                continue;
+            }
             println!("{name:<24} {:>8.2} {:>8.2} {:>8.2} {goal:>8}", at(5), at(1), at(9));
         }
     }

@@ -10,13 +10,13 @@ use parking_lot::{Condvar, Mutex};
 const PREPARED_BYTES: usize = 64 << 20;
 
 /// A file filled with zeros and synced, written from front to back and then from the front again.
-pub struct RawLog {
+pub(super) struct RawLog {
     file: File,
     offset: u64,
 }
 
 impl RawLog {
-    pub fn create(dir: &Path) -> Self {
+    pub(super) fn create(dir: &Path) -> Self {
         let file = File::options()
             .read(true)
             .write(true)
@@ -31,7 +31,7 @@ impl RawLog {
         Self { file, offset: 0 }
     }
 
-    pub fn write(&mut self, bytes: &[u8]) {
+    pub(super) fn write(&mut self, bytes: &[u8]) {
         if self.offset as usize + bytes.len() > PREPARED_BYTES {
             self.offset = 0;
         }
@@ -39,13 +39,13 @@ impl RawLog {
         self.offset += bytes.len() as u64;
     }
 
-    pub fn sync(&self) {
+    pub(super) fn sync(&self) {
         self.file.sync_data().expect("sync floor");
     }
 }
 
 /// Group commit at its simplest: whoever finds nobody syncing writes and syncs what all have put into the buffer.
-pub struct GroupLog {
+pub(super) struct GroupLog {
     state: Mutex<GroupState>,
     wake: Condvar,
     raw: Mutex<RawLog>,
@@ -60,11 +60,11 @@ struct GroupState {
 }
 
 impl GroupLog {
-    pub fn create(dir: &Path) -> Self {
+    pub(super) fn create(dir: &Path) -> Self {
         Self { state: Mutex::default(), wake: Condvar::new(), raw: Mutex::new(RawLog::create(dir)) }
     }
 
-    pub fn append(&self, bytes: &[u8]) {
+    pub(super) fn append(&self, bytes: &[u8]) {
         let mut state = self.state.lock();
         state.buffer.extend_from_slice(bytes);
         state.next += 1;
@@ -90,14 +90,14 @@ impl GroupLog {
 }
 
 /// Pieces of one size in a file, each with its checksum, read in one pass.
-pub struct RawPieces {
+pub(super) struct RawPieces {
     file: File,
     piece_bytes: usize,
     checksums: Vec<u32>,
 }
 
 impl RawPieces {
-    pub fn create(dir: &Path, pieces: usize, piece_bytes: usize) -> Self {
+    pub(super) fn create(dir: &Path, pieces: usize, piece_bytes: usize) -> Self {
         let file = File::options()
             .read(true)
             .write(true)
@@ -114,7 +114,7 @@ impl RawPieces {
     }
 
     /// Reads pieces `from..from + count` and says how many bytes their checksums hold for.
-    pub fn read(&self, from: usize, count: usize) -> usize {
+    pub(super) fn read(&self, from: usize, count: usize) -> usize {
         const READ_BYTES: usize = 1 << 20;
         let a_read = (READ_BYTES / self.piece_bytes).max(1);
         let mut sound = 0;

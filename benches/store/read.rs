@@ -1,17 +1,14 @@
 //! Reading and opening, beside the floor: the same bytes read back in one pass with checksums.
 
-mod support;
-
 use std::hint::black_box;
-use std::time::Duration;
 
-use annals::{Durability, ExpectedVersion, NewEvent, Options, Store};
+use annals::{Durability, ExpectedVersion, Options, Store};
 use criterion::Criterion;
 
-use support::floor::RawPieces;
-use support::pair::Ratios;
+use super::floor::RawPieces;
+use super::pair::Ratios;
+use super::{FRAME_BYTES, PAYLOAD, event};
 
-const PAYLOAD: &[u8] = br#"{"order":"7f3c1a52","sku":"KT-2231-B","quantity":3,"unit_price":1995,"currency":"EUR","warehouse":"fra-2","note":"gift"}"#;
 const STREAMS: usize = 1000;
 const EVENTS_A_STREAM: usize = 100;
 const EVENTS: usize = STREAMS * EVENTS_A_STREAM;
@@ -24,8 +21,7 @@ fn fill(dir: &tempfile::TempDir, recent_bytes_max: usize) -> Store {
         (0..STREAMS).map(|n| store.stream(format!("order-{n:05}")).expect("stream")).collect();
     for _ in 0..EVENTS_A_STREAM {
         for stream in &streams {
-            let event = NewEvent::new("ItemAdded", PAYLOAD).expect("event");
-            stream.append_raw(ExpectedVersion::Any, [event]).expect("append");
+            stream.append_raw(ExpectedVersion::Any, [event()]).expect("append");
         }
     }
     store.flush().expect("flush");
@@ -34,7 +30,6 @@ fn fill(dir: &tempfile::TempDir, recent_bytes_max: usize) -> Store {
 
 /// The floor's pieces have the size of the frames.
 fn pieces(dir: &tempfile::TempDir) -> RawPieces {
-    const FRAME_BYTES: usize = 280;
     RawPieces::create(dir.path(), EVENTS, FRAME_BYTES)
 }
 
@@ -139,18 +134,10 @@ fn open(criterion: &mut Criterion, ratios: &mut Ratios) {
     );
 }
 
-fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(3))
-        .configure_from_args();
-    let mut ratios = Ratios::default();
-    load(&mut criterion, &mut ratios, "load 100, recent", 64 << 20);
-    load(&mut criterion, &mut ratios, "load 100, from disk", 0);
-    replay(&mut criterion, &mut ratios, "replay, recent", Some(0.8), 64 << 20);
-    replay(&mut criterion, &mut ratios, "replay, from disk", None, 0);
-    open(&mut criterion, &mut ratios);
-    criterion.final_summary();
-    ratios.print();
+pub(super) fn all(criterion: &mut Criterion, ratios: &mut Ratios) {
+    load(criterion, ratios, "load 100, recent", 64 << 20);
+    load(criterion, ratios, "load 100, from disk", 0);
+    replay(criterion, ratios, "replay, recent", Some(0.8), 64 << 20);
+    replay(criterion, ratios, "replay, from disk", None, 0);
+    open(criterion, ratios);
 }

@@ -1,25 +1,14 @@
 //! Appending, beside the floor: the same bytes to a prepared file with one fdatasync a group.
 
-mod support;
-
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use annals::{Durability, ExpectedVersion, NewEvent, Options, Store, Version};
+use annals::{Durability, ExpectedVersion, Options, Store, Version};
 use criterion::Criterion;
 
-use support::floor::{GroupLog, RawLog};
-use support::pair::Ratios;
-
-/// A payload such as an event of a web shop has.
-const PAYLOAD: &[u8] = br#"{"order":"7f3c1a52","sku":"KT-2231-B","quantity":3,"unit_price":1995,"currency":"EUR","warehouse":"fra-2","note":"gift"}"#;
-/// Bytes of a frame that holds one such event of stream `order-00000`.
-const FRAME_BYTES: usize = 280;
-
-fn event() -> NewEvent {
-    NewEvent::new("ItemAdded", PAYLOAD).expect("event")
-}
+use super::floor::{GroupLog, RawLog};
+use super::pair::Ratios;
+use super::{FRAME_BYTES, event};
 
 fn open(dir: &tempfile::TempDir, durability: Durability) -> Store {
     Options::new().durability(durability).open(dir.path().join("store")).expect("open")
@@ -165,18 +154,10 @@ fn conflict(criterion: &mut Criterion, ratios: &mut Ratios) {
     );
 }
 
-fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(3))
-        .configure_from_args();
-    let mut ratios = Ratios::default();
-    one_thread(&mut criterion, &mut ratios);
-    sixteen_threads(&mut criterion, &mut ratios);
-    batches(&mut criterion, &mut ratios);
-    buffered(&mut criterion, &mut ratios);
-    conflict(&mut criterion, &mut ratios);
-    criterion.final_summary();
-    ratios.print();
+pub(super) fn all(criterion: &mut Criterion, ratios: &mut Ratios) {
+    one_thread(criterion, ratios);
+    sixteen_threads(criterion, ratios);
+    batches(criterion, ratios);
+    buffered(criterion, ratios);
+    conflict(criterion, ratios);
 }
