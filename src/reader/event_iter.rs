@@ -103,14 +103,16 @@ impl EventIter {
                     End::Front => (&mut self.front, &mut self.back),
                     End::Back => (&mut self.back, &mut self.front),
                 };
+                // An error stands behind the front's events: for the back it is what comes first.
+                let error_is_next = end == End::Back || other.events.is_empty();
+                if error_is_next && other.failure.is_some() {
+                    this.failure = other.failure.take();
+                    continue;
+                }
                 let rest = match end {
                     End::Front => other.events.pop_front(),
                     End::Back => other.events.pop_back(),
                 };
-                if rest.is_none() && other.failure.is_some() {
-                    this.failure = other.failure.take();
-                    continue;
-                }
                 return Ok(rest);
             }
             self.read_piece(end)?;

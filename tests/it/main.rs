@@ -5,4 +5,5 @@ mod idempotency;
 mod limits;
 mod opening;
 mod read;
+mod read_damaged;
 mod support;
