@@ -164,11 +164,13 @@ fn positions(tables: &Tables, as_of: Option<AsOf>, filter: &Filter) -> Range<u64
 
 /// The bounds with the start put in: the first event of a forward read, the last of a backward one.
 fn begin(start: Option<u64>, backward: bool, from: u64, to: u64) -> (u64, u64) {
-    match (start, backward) {
+    let (from, to) = match (start, backward) {
         (None, _) => (from, to),
         (Some(start), false) => (from.max(start), to),
         (Some(start), true) => (from, to.min(start.saturating_add(1))),
-    }
+    };
+    // A start beyond the end reads nothing.
+    (from.min(to), to)
 }
 
 /// Cuts up to `count` numbers off one end of `from..to`; in ascending order.

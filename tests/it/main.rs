@@ -1,1 +1,9 @@
-//! Tests of annals through its public face, in one binary.
+//! Tests of annals through its public face, in one binary: a subject a file.
+
+mod append;
+mod idempotency;
+mod limits;
+mod opening;
+mod read;
+mod read_damaged;
+mod support;

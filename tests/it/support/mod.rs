@@ -1,0 +1,14 @@
+//! What several subjects of the test binary share: a clock that is set by hand, numbered events, seeded randomness, a
+//! disk in memory.
+
+mod clock;
+mod events;
+mod rng;
+mod sim_crash;
+mod sim_disk;
+
+pub(crate) use clock::ManualClock;
+pub(crate) use events::{all, event, event_with_id, id, payloads};
+pub(crate) use rng::Rng;
+pub(crate) use sim_crash::Keep;
+pub(crate) use sim_disk::{Call, CallKind, SimDisk, Verdict};
