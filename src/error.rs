@@ -130,6 +130,13 @@ pub struct Place {
     pub offset: u64,
 }
 
+impl Place {
+    /// The place as messages start with it.
+    fn prefix(&self) -> String {
+        format!("{} at offset {}: ", Quoted(&self.path.to_string_lossy()), self.offset)
+    }
+}
+
 impl Error {
     /// An error of this kind with this message.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
@@ -148,11 +155,12 @@ impl Error {
 
     /// Bytes in a file are not what they should be.
     pub(crate) fn corrupt(path: &Path, offset: u64, what: impl fmt::Display) -> Self {
+        let place = Place { path: path.to_owned(), offset };
         Self::build(Inner {
             kind: ErrorKind::Corrupt,
-            message: format!("{} at offset {offset}: {what}", Quoted(&path.to_string_lossy())),
+            message: format!("{}{what}", place.prefix()),
             failures: Vec::new(),
-            place: Some(Place { path: path.to_owned(), offset }),
+            place: Some(place),
             source: None,
         })
     }
@@ -209,6 +217,12 @@ impl Error {
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
         self.0.place.as_ref()
+    }
+
+    /// The message without the place in front of it, for those who tell the place themselves.
+    pub(crate) fn what(&self) -> &str {
+        let place = self.0.place.as_ref().map(|place| place.prefix()).unwrap_or_default();
+        self.0.message.strip_prefix(&place).unwrap_or(&self.0.message)
     }
 
     /// Whether an append lost a race for its stream: load again, decide again, retry.

@@ -92,7 +92,8 @@ impl CommitView {
         let bad = |bad| BadCommit::Record(at, bad);
         let head = record::decode_head(record).map_err(bad)?;
         let position = self.first_position.plus(u64::from(at)).ok_or(BadCommit::Cut)?;
-        head.into_event(Arc::clone(&self.bytes), to_u32(start), position, self.recorded_at).map_err(bad)
+        let bytes = Arc::clone(&self.bytes);
+        head.into_event(bytes, to_u32(start), position, self.first_position, self.recorded_at).map_err(bad)
     }
 
     fn record_at(&self, at: u32) -> Result<usize, BadCommit> {

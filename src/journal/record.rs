@@ -169,16 +169,17 @@ impl RecordHead {
         in_usize(self.layout(0).payload)
     }
 
-    /// The event whose record starts at `start` of `bytes`.
+    /// The event whose record starts at `start` of `bytes`, in the commit whose first event is at `commit_position`.
     pub(crate) fn into_event(
         self,
         bytes: Arc<Vec<u8>>,
         start: u32,
         position: Position,
+        commit_position: Position,
         recorded_at: Timestamp,
     ) -> Result<RecordedEvent, BadRecord> {
         let Self { version, id, occurred_at, encoding, .. } = self;
-        let facts = Facts { id, version, position, occurred_at, recorded_at, encoding };
+        let facts = Facts { id, version, position, commit_position, occurred_at, recorded_at, encoding };
         RecordedEvent::new(bytes, self.layout(start), facts).ok_or(BadRecord::NotText)
     }
 
@@ -223,7 +224,13 @@ mod tests {
     }
 
     fn read(bytes: Vec<u8>) -> Result<RecordedEvent, BadRecord> {
-        decode_head(&bytes)?.into_event(Arc::new(bytes), 0, Position::new(5), Timestamp::EPOCH)
+        decode_head(&bytes)?.into_event(
+            Arc::new(bytes),
+            0,
+            Position::new(5),
+            Position::new(4),
+            Timestamp::EPOCH,
+        )
     }
 
     #[test]
@@ -235,6 +242,7 @@ mod tests {
         assert_eq!(event.metadata(), b"meta");
         assert_eq!(event.id(), EventId::from_bytes([9; 16]));
         assert_eq!(event.position(), Position::new(5));
+        assert_eq!(event.commit_position(), Position::new(4));
     }
 
     #[test]

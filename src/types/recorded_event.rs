@@ -30,6 +30,7 @@ pub struct RecordedEvent {
     id: EventId,
     version: Version,
     position: Position,
+    commit_position: Position,
     occurred_at: Timestamp,
     recorded_at: Timestamp,
     encoding: Encoding,
@@ -41,6 +42,7 @@ pub(crate) struct Facts {
     pub(crate) id: EventId,
     pub(crate) version: Version,
     pub(crate) position: Position,
+    pub(crate) commit_position: Position,
     pub(crate) occurred_at: Timestamp,
     pub(crate) recorded_at: Timestamp,
     pub(crate) encoding: Encoding,
@@ -55,8 +57,18 @@ impl RecordedEvent {
             && text(&layout.event_type)
             && slice(&bytes, &layout.metadata).is_some()
             && slice(&bytes, &layout.payload).is_some();
-        let Facts { id, version, position, occurred_at, recorded_at, encoding } = facts;
-        sound.then_some(Self { bytes, layout, id, version, position, occurred_at, recorded_at, encoding })
+        let Facts { id, version, position, commit_position, occurred_at, recorded_at, encoding } = facts;
+        sound.then_some(Self {
+            bytes,
+            layout,
+            id,
+            version,
+            position,
+            commit_position,
+            occurred_at,
+            recorded_at,
+            encoding,
+        })
     }
 
     /// The name of the stream it is in.
@@ -75,6 +87,13 @@ impl RecordedEvent {
     #[must_use]
     pub fn position(&self) -> Position {
         self.position
+    }
+
+    /// The position of the first event of its commit: the same for events that were appended together, all or nothing,
+    /// and for no others.
+    #[must_use]
+    pub fn commit_position(&self) -> Position {
+        self.commit_position
     }
 
     /// Its identity.
@@ -175,6 +194,7 @@ impl PartialEq for RecordedEvent {
     /// Equal when every value of the event is, wherever its bytes lie.
     fn eq(&self, other: &Self) -> bool {
         self.position == other.position
+            && self.commit_position == other.commit_position
             && self.version == other.version
             && self.id == other.id
             && self.occurred_at == other.occurred_at
@@ -195,6 +215,7 @@ impl fmt::Debug for RecordedEvent {
             .field("stream", &self.stream())
             .field("version", &self.version.as_u64())
             .field("position", &self.position.as_u64())
+            .field("commit_position", &self.commit_position.as_u64())
             .field("id", &format_args!("{}", self.id))
             .field("event_type", &self.event_type())
             .field("payload_bytes", &self.payload().len())
