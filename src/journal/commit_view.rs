@@ -116,7 +116,7 @@ impl CommitView {
         let position = self.first_position.plus(u64::from(at));
         let position =
             position.unwrap_or_else(|| unreachable!("a frame's positions were counted when it was accepted"));
-        head.into_event(self.bytes, to_u32(start), position, self.recorded_at)
+        head.into_event(self.bytes, to_u32(start), position, at, self.recorded_at)
     }
 
     fn check(&self, at: u32) -> Result<(), BadCommit> {

@@ -175,17 +175,18 @@ impl RecordHead {
         in_usize(self.layout(0).payload..self.layout(0).end)
     }
 
-    /// The event whose record starts at `start` of `bytes`; its texts must have been checked.
+    /// The event whose record starts at `start` of `bytes`, the `number`-th of its commit; its texts must have been checked.
     #[inline]
     pub(crate) fn into_event(
         self,
         bytes: Arc<Vec<u8>>,
         start: u32,
         position: Position,
+        number: u32,
         recorded_at: Timestamp,
     ) -> RecordedEvent {
         let Self { version, id, occurred_at, encoding, .. } = self;
-        let facts = Facts { id, version, position, occurred_at, recorded_at, encoding };
+        let facts = Facts { id, version, position, number, occurred_at, recorded_at, encoding };
         RecordedEvent::new(bytes, self.layout(start), facts)
     }
 
@@ -233,7 +234,7 @@ mod tests {
     fn read(bytes: Vec<u8>) -> Result<RecordedEvent, BadRecord> {
         let head = decode_head(&bytes)?;
         head.check_texts(&bytes)?;
-        Ok(head.into_event(Arc::new(bytes), 0, Position::new(5), Timestamp::EPOCH))
+        Ok(head.into_event(Arc::new(bytes), 0, Position::new(5), 1, Timestamp::EPOCH))
     }
 
     #[test]
@@ -245,6 +246,7 @@ mod tests {
         assert_eq!(event.metadata(), b"meta");
         assert_eq!(event.id(), EventId::from_bytes([9; 16]));
         assert_eq!(event.position(), Position::new(5));
+        assert_eq!(event.commit_position(), Position::new(4));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub struct RecordedEvent {
     id: EventId,
     version: Version,
     position: Position,
+    /// How many events of its commit come before it.
+    number: u32,
     occurred_at: Timestamp,
     recorded_at: Timestamp,
     encoding: Encoding,
@@ -43,6 +45,8 @@ pub(crate) struct Facts {
     pub(crate) id: EventId,
     pub(crate) version: Version,
     pub(crate) position: Position,
+    /// How many events of its commit come before it.
+    pub(crate) number: u32,
     pub(crate) occurred_at: Timestamp,
     pub(crate) recorded_at: Timestamp,
     pub(crate) encoding: Encoding,
@@ -53,8 +57,8 @@ impl RecordedEvent {
     /// UTF-8.
     #[inline]
     pub(crate) fn new(bytes: Arc<Vec<u8>>, layout: Layout, facts: Facts) -> Self {
-        let Facts { id, version, position, occurred_at, recorded_at, encoding } = facts;
-        Self { bytes, layout, id, version, position, occurred_at, recorded_at, encoding }
+        let Facts { id, version, position, number, occurred_at, recorded_at, encoding } = facts;
+        Self { bytes, layout, number, id, version, position, occurred_at, recorded_at, encoding }
     }
 
     /// The name of the stream it is in.
@@ -73,6 +77,13 @@ impl RecordedEvent {
     #[must_use]
     pub fn position(&self) -> Position {
         self.position
+    }
+
+    /// The position of the first event of its commit: the same for events that were appended together, all or nothing,
+    /// and for no others.
+    #[must_use]
+    pub fn commit_position(&self) -> Position {
+        Position::new(self.position.as_u64() - u64::from(self.number))
     }
 
     /// Its identity.
@@ -162,6 +173,7 @@ impl PartialEq for RecordedEvent {
     /// Equal when every value of the event is, wherever its bytes lie.
     fn eq(&self, other: &Self) -> bool {
         self.position == other.position
+            && self.number == other.number
             && self.version == other.version
             && self.id == other.id
             && self.occurred_at == other.occurred_at
@@ -182,6 +194,7 @@ impl fmt::Debug for RecordedEvent {
             .field("stream", &self.stream())
             .field("version", &self.version.as_u64())
             .field("position", &self.position.as_u64())
+            .field("commit_position", &self.commit_position().as_u64())
             .field("id", &format_args!("{}", self.id))
             .field("event_type", &self.event_type())
             .field("payload_bytes", &self.payload().len())
