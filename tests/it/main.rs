@@ -1,8 +1,10 @@
 //! Tests of annals through its public face, in one binary: a subject a file.
 
 mod append;
+mod concurrency;
 mod idempotency;
 mod limits;
+mod model;
 mod opening;
 mod read;
 mod read_damaged;
