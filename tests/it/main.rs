@@ -4,6 +4,7 @@ mod append;
 mod concurrency;
 mod idempotency;
 mod limits;
+mod misplaced;
 mod model;
 mod opening;
 mod read;
