@@ -3,8 +3,8 @@
 //! Frames go into space that was filled with zeros and synced before. So after a crash each 512-byte sector of an
 //! unsynced write holds the new bytes or zeros, and a write that the process did not get to finish leaves zeros behind
 //! its last byte. A finished frame starts with its magic and ends with padding that is never zero. Hence a bad frame is
-//! torn when it is cut by the end of the file, when its last byte is zero, or when all of it that lies in one sector
-//! is zero. Anything else is damage.
+//! torn when it is cut by the end of the file, when its last byte is zero, when nothing follows its header, or when all
+//! of it that lies in one sector is zero. Anything else is damage.
 //!
 //! The one thing this cannot tell: a flipped bit in the very last commit before a crash, if that commit's payload holds
 //! a whole aligned sector of zeros. It is then taken for torn, cut, kept in quarantine and reported.
@@ -12,6 +12,9 @@
 use super::frame::FRAME_HEADER_BYTES;
 
 const SECTOR_BYTES: u64 = 512;
+/// In so many bytes behind its header a finished frame has one that is not zero: a commit its count of events, a close
+/// frame its padding.
+const BEHIND_HEADER_BYTES: u64 = 16;
 
 /// How far a bad frame reaches, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,21 +29,29 @@ impl Extent {
     /// The bytes to look at.
     pub(crate) fn bytes(self) -> u64 {
         match self {
-            Self::HeaderOnly => FRAME_HEADER_BYTES as u64,
+            Self::HeaderOnly => FRAME_HEADER_BYTES as u64 + BEHIND_HEADER_BYTES,
             Self::Frame(bytes) => bytes,
+        }
+    }
+
+    /// The bytes that are known to be the frame's.
+    fn known(self) -> usize {
+        match self {
+            Self::HeaderOnly => FRAME_HEADER_BYTES,
+            Self::Frame(bytes) => usize::try_from(bytes).unwrap_or(usize::MAX),
         }
     }
 }
 
 /// Whether the bad frame at `offset` was torn by a crash. `bytes` are those of its extent that the file has.
 pub(crate) fn is_torn(offset: u64, bytes: &[u8], extent: Extent) -> bool {
-    let cut_by_end_of_file = (bytes.len() as u64) < extent.bytes();
+    let (known, behind) = bytes.split_at(extent.known().min(bytes.len()));
+    let cut_by_end_of_file = known.len() < extent.known();
     let unfinished = match extent {
-        // The last field of a header is its checksum.
-        Extent::HeaderOnly => bytes.ends_with(&[0; 4]),
-        Extent::Frame(_) => bytes.ends_with(&[0]),
+        Extent::HeaderOnly => behind.iter().all(|byte| *byte == 0),
+        Extent::Frame(_) => known.ends_with(&[0]),
     };
-    cut_by_end_of_file || unfinished || has_zero_sector(offset, bytes)
+    cut_by_end_of_file || unfinished || has_zero_sector(offset, known)
 }
 
 /// Whether some 512-byte-aligned part of the bytes at `offset` is all zero.
@@ -74,9 +85,18 @@ mod tests {
         let mut frame = vec![7; 300];
         frame[120..].fill(0);
         assert!(is_torn(4200, &frame, Extent::Frame(300)));
-        let mut header = [7; 56];
-        header[20..].fill(0);
-        assert!(is_torn(4200, &header, Extent::HeaderOnly));
+        for kept in 0..=56 {
+            let mut header = [7; 72];
+            header[kept..].fill(0);
+            assert!(is_torn(4200, &header, Extent::HeaderOnly), "{kept} bytes of the header");
+        }
+    }
+
+    #[test]
+    fn a_bad_header_that_is_followed_by_something_is_damage() {
+        let mut header = [7; 72];
+        header[52..71].fill(0);
+        assert!(!is_torn(4200, &header, Extent::HeaderOnly));
     }
 
     #[test]

@@ -3,8 +3,10 @@
 mod append;
 #[cfg(feature = "cli")]
 mod command_line;
+mod concurrency;
 mod idempotency;
 mod limits;
+mod model;
 mod opening;
 mod read;
 mod read_damaged;
