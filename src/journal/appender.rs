@@ -93,7 +93,7 @@ impl Appender {
         tail: Tail,
     ) -> Self {
         let Tail { file, offset, chain, durable, last_kind, file_bytes } = tail;
-        let prepared = Arc::new(Prepared::new(file, file_bytes, capacity));
+        let prepared = Arc::new(Prepared::new(Arc::clone(&disk), file, file_bytes, capacity));
         Self { disk, dir, store, files, capacity, prepared, offset, chain, durable, last_kind }
     }
 
@@ -137,7 +137,9 @@ impl Appender {
             return Ok(());
         };
         let error = Error::io(&format!("writing at offset {} of", self.offset), &file.path, error);
-        match write_zeros_at(&*file.disk_file, self.offset, self.offset + bytes.len() as u64) {
+        // The zeros are synced, or a power cut could bring back what its caller was told is not there.
+        let end = self.offset + bytes.len() as u64;
+        match write_zeros_at(&*file.disk_file, self.offset, end).and_then(|()| file.disk_file.sync_data()) {
             Ok(()) => Err(WriteFailure::NothingWritten(error)),
             Err(_) => Err(WriteFailure::Unknown(error)),
         }
@@ -167,7 +169,7 @@ impl Appender {
         let file = JournalFile::create(&*self.disk, &self.dir, self.store, number, self.chain, bytes)?;
         let file = Arc::new(file);
         self.files.add(Arc::clone(&file));
-        self.prepared = Arc::new(Prepared::new(file, bytes, self.capacity));
+        self.prepared = Arc::new(Prepared::new(Arc::clone(&self.disk), file, bytes, self.capacity));
         self.offset = FRAMES_AT;
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::codec::Upcasters;
 use crate::commit::{Committer, PrepareAhead, WriterStats};
 use crate::disk::{Clock, DiskLock, IdSource};
 use crate::error::Result;
-use crate::reader::Log;
+use crate::index::Log;
 use crate::snapshot::Snapshots;
 use crate::types::{Durability, StoreId};
 

@@ -11,13 +11,12 @@ use parking_lot::Mutex;
 use crate::commit::{Committer, PrepareAhead, Writer, WriterParts, WriterStats};
 use crate::disk::{Disk, DiskLock, IdSource};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{Index, Tables};
+use crate::index::{Index, Log, Tables};
 use crate::journal::{
     Appender, Files, Recovered, Recovery as JournalRecovery, ScannedFrame, create_first, holds_no_frame,
     recover, remove_temporaries,
 };
 use crate::manifest::Manifest;
-use crate::reader::Log;
 use crate::snapshot::Snapshots;
 use crate::types::{Position, StoreId};
 
@@ -90,7 +89,7 @@ fn put_together(
 ) -> Store {
     let Recovered { files, tail, .. } = recovered;
     let files = Arc::new(Files::new(files));
-    let index = Arc::new(Index::new(tables));
+    let log = Arc::new(Log { index: Arc::new(Index::new(tables)), files: Arc::clone(&files) });
     let ahead = match options.maintenance {
         Maintenance::Background => Some(Arc::new(PrepareAhead::default())),
         Maintenance::Inline => None,
@@ -100,14 +99,13 @@ fn put_together(
         Arc::clone(&options.disk),
         journal_dir(&root),
         manifest.store,
-        Arc::clone(&files),
+        files,
         options.journal_file_bytes,
         tail,
     );
     let committer = Committer::new(Writer::new(WriterParts {
         appender,
-        index: Arc::clone(&index),
-        files: Arc::clone(&files),
+        log: Arc::clone(&log),
         disk: Arc::clone(&options.disk),
         clock: Arc::clone(&options.clock),
         root: root.clone(),
@@ -118,7 +116,7 @@ fn put_together(
     let thread = ahead.as_ref().and_then(|ahead| maintenance::start(Arc::clone(ahead)));
     let snapshots = Snapshots::new(Arc::clone(&options.disk), root.join(SNAPSHOTS_DIR), manifest.store);
     Store::new(Inner {
-        log: Arc::new(Log { index, files }),
+        log,
         committer,
         ids: IdSource::default(),
         clock: options.clock,
@@ -134,15 +132,20 @@ fn put_together(
     })
 }
 
-/// The store's directory, made if it is not there, as an absolute path: later changes of the working directory or of
-/// links in the path do not move an open store.
+/// The store's directory, made if it is not there, as the one path that later changes of the working directory, or of links
+/// on the way to it, do not move.
 fn create_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
-    let absolute = std::path::absolute(path).map_err(|error| Error::io("resolving", path, error))?;
-    disk.create_dir(&absolute).map_err(|error| Error::io("creating directory", &absolute, error))?;
-    if let Some(parent) = absolute.parent() {
+    let path = std::path::absolute(path).map_err(|error| Error::io("resolving", path, error))?;
+    if let Ok(root) = disk.resolve(&path) {
+        return Ok(root);
+    }
+    disk.create_dir(&path).map_err(|error| Error::io("creating directory", &path, error))?;
+    let root = disk.resolve(&path).map_err(|error| Error::io("resolving", &path, error))?;
+    // A new store's name is durable before anything in it is.
+    if let Some(parent) = root.parent() {
         disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
     }
-    Ok(absolute)
+    Ok(root)
 }
 
 fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>> {

@@ -208,6 +208,11 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn resolve(&self, dir: &Path) -> io::Result<PathBuf> {
+        let state = self.state();
+        if state.dirs.contains(dir) { Ok(dir.to_owned()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let state = self.state();
         if !state.dirs.contains(dir) {
