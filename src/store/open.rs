@@ -168,6 +168,8 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     }
     let store = StoreId::from_bytes(IdSource::default().bits().to_le_bytes());
     create_first(disk, journal, store, options.journal_file_bytes)?;
+    // Durable from here on: the journal's directory. A manifest may stand beside nothing less.
+    disk.sync_dir(root).map_err(|error| Error::io("syncing directory", root, error))?;
     let created_at = options.clock.now();
     let manifest = Manifest { store, created_at, oldest_journal: 1, closed: None };
     manifest.write(disk, root).map_err(Error::from)?;

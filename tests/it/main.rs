@@ -2,6 +2,7 @@
 
 mod append;
 mod concurrency;
+mod crash;
 mod damage;
 mod idempotency;
 mod limits;
