@@ -137,7 +137,10 @@ impl Appender {
             return Ok(());
         };
         let error = Error::io(&format!("writing at offset {} of", self.offset), &file.path, error);
-        match write_zeros_at(&*file.disk_file, self.offset, self.offset + bytes.len() as u64) {
+        // Synced, because a power cut during the next write must not find a mixture of the two.
+        match write_zeros_at(&*file.disk_file, self.offset, self.offset + bytes.len() as u64)
+            .and_then(|()| file.disk_file.sync_data())
+        {
             Ok(()) => Err(WriteFailure::NothingWritten(error)),
             Err(_) => Err(WriteFailure::Unknown(error)),
         }

@@ -4,6 +4,7 @@ mod append;
 mod concurrency;
 mod crash;
 mod damage;
+mod faults;
 mod idempotency;
 mod limits;
 mod misplaced;
