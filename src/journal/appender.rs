@@ -121,7 +121,7 @@ impl Appender {
         if group.is_empty() {
             return Ok(());
         }
-        self.prepared.check_syncs()?;
+        self.prepared.check_syncs().map_err(WriteFailure::Unknown)?;
         self.prepared.ensure(group.end())?;
         self.put(&group.bytes)?;
         self.offset = group.end();
@@ -150,7 +150,11 @@ impl Appender {
     pub(crate) fn sync(&mut self) -> Result<()> {
         if !self.is_synced() {
             let file = &self.prepared.file;
+            // A failure is told once, to whoever syncs first: if that was the one who prepares space, this sync would
+            // succeed without the bytes. Looked at before and behind, as the two may run at the same time.
+            self.prepared.check_syncs()?;
             file.disk_file.sync_data().map_err(|error| Error::io("syncing", &file.path, error))?;
+            self.prepared.check_finished_syncs()?;
             self.durable = self.chain.n - 1;
         }
         Ok(())

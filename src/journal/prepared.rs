@@ -28,6 +28,8 @@ pub(crate) struct Prepared {
     /// Held while zeros are written, so that only one at a time moves `end`.
     preparing: Mutex<()>,
     sync_failed: AtomicBool,
+    /// Held while the prepared space is synced, until `sync_failed` says how that went.
+    syncing: Mutex<()>,
     /// There was no space for the last step: nobody tries ahead again before the writer got some.
     space_failed: AtomicBool,
 }
@@ -43,9 +45,9 @@ pub(crate) enum PrepareFailure {
 
 impl Prepared {
     pub(crate) fn new(file: Arc<JournalFile>, end: u64, capacity: u64) -> Self {
-        let preparing = Mutex::new(());
+        let (preparing, syncing) = (Mutex::new(()), Mutex::new(()));
         let (sync_failed, space_failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { file, end: AtomicU64::new(end), capacity, preparing, sync_failed, space_failed }
+        Self { file, end: AtomicU64::new(end), capacity, preparing, sync_failed, syncing, space_failed }
     }
 
     /// Up to where the space is prepared.
@@ -83,31 +85,43 @@ impl Prepared {
         let from = self.end();
         let to = (from + step_bytes(from)).min(self.capacity).max(needed);
         let file = &self.file;
-        self.check_syncs()?;
+        self.check_syncs().map_err(PrepareFailure::SyncFailed)?;
         file.disk_file.allocate(to).and_then(|()| write_zeros_at(&*file.disk_file, from, to)).map_err(
             |error| {
                 self.space_failed.store(true, Ordering::Relaxed);
                 PrepareFailure::NoSpace(Error::io("preparing space in", &file.path, error))
             },
         )?;
-        file.disk_file.sync_all().map_err(|error| {
-            self.sync_failed.store(true, Ordering::Release);
-            PrepareFailure::SyncFailed(Error::io("syncing", &file.path, error))
-        })?;
+        {
+            // Held across the sync, and beside `preparing`: the writer must not take its own sync for good before it
+            // is known how this one went.
+            let _syncing = self.syncing.lock();
+            file.disk_file.sync_all().map_err(|error| {
+                self.sync_failed.store(true, Ordering::Release);
+                PrepareFailure::SyncFailed(Error::io("syncing", &file.path, error))
+            })?;
+        }
         // Durable now: the zeros, and that the file is this long. Frames may go there.
         self.end.store(to, Ordering::Release);
         self.space_failed.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Whether all syncs of the file have succeeded, those of whoever prepares ahead included.
-    pub(crate) fn check_syncs(&self) -> Result<(), PrepareFailure> {
+    /// Whether all syncs of the file by whoever prepares its space have succeeded.
+    pub(crate) fn check_syncs(&self) -> Result<()> {
         if self.sync_failed.load(Ordering::Acquire) {
             // A second sync could succeed although the first one lost bytes.
             let failed = std::io::Error::other("a sync that prepared space failed");
-            return Err(PrepareFailure::SyncFailed(Error::io("writing", &self.file.path, failed)));
+            return Err(Error::io("syncing", &self.file.path, failed));
         }
         Ok(())
+    }
+
+    /// The same once the sync that runs now, if one does, is through: it may have been told of a failure that a sync by
+    /// the writer, at the same time, was not told of. That one had the same bytes to write, so the wait is short.
+    pub(crate) fn check_finished_syncs(&self) -> Result<()> {
+        drop(self.syncing.lock());
+        self.check_syncs()
     }
 }
 

@@ -128,6 +128,32 @@ fn a_failed_sync_is_told_to_the_whole_group_and_to_whoever_was_judged_against_it
 }
 
 #[test]
+fn a_failed_sync_of_space_prepared_in_the_background_fails_the_flush_of_what_lies_before_it() {
+    let disk = SimDisk::new();
+    let options = Options::new().disk(disk.clone()).maintenance(Maintenance::Background);
+    let store =
+        options.durability(Durability::Buffered).journal_file_bytes(8 << 20).open("/bank").expect("open");
+    let failed = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&failed);
+    disk.on_call(move |call| match call.kind {
+        // The first sync from now on is the background thread's: nobody flushes, and nobody else needs the space.
+        CallKind::Sync if count.fetch_add(1, Ordering::SeqCst) == 0 => Verdict::Fail(io::ErrorKind::Other),
+        _ => Verdict::Proceed,
+    });
+    append(&store, &"x".repeat(150_000)).expect("more than half of the space that a new file has");
+    while failed.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    // The failed sync took the bytes of the append with it: a later sync that succeeds does not bring them back.
+    let answer = store.flush().or_else(|_| store.flush());
+    let lost = open(&disk.crash(Keep::Nothing)).expect("open").head().as_u64() == 0;
+    assert!(lost, "the simulated disk loses what a failed sync was to save");
+    let kind = answer.expect_err("what was flushed is lost").kind();
+    assert!(matches!(kind, ErrorKind::Poisoned | ErrorKind::Indeterminate), "{kind:?}");
+    assert_eq!(append(&store, "late").expect_err("poisoned").kind(), ErrorKind::Poisoned);
+}
+
+#[test]
 fn short_and_interrupted_calls_are_invisible() {
     let plain = SimDisk::new();
     let wanted = History::run(&plain);
