@@ -12,4 +12,5 @@ mod model;
 mod opening;
 mod read;
 mod read_damaged;
+mod ripgrep_history;
 mod support;
