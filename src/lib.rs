@@ -1,5 +1,4 @@
 //! annals: an embeddable event store.
-#![allow(missing_docs)]
 
 pub mod codec;
 mod commit;

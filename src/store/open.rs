@@ -140,12 +140,7 @@ fn create_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
         return Ok(root);
     }
     disk.create_dir(&path).map_err(|error| Error::io("creating directory", &path, error))?;
-    let root = disk.resolve(&path).map_err(|error| Error::io("resolving", &path, error))?;
-    // A new store's name is durable before anything in it is.
-    if let Some(parent) = root.parent() {
-        disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
-    }
-    Ok(root)
+    disk.resolve(&path).map_err(|error| Error::io("resolving", &path, error))
 }
 
 fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>> {
@@ -161,6 +156,10 @@ fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>> {
 /// Makes a store. The manifest comes last: a directory without one holds no store yet.
 fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     let disk = &*options.disk;
+    // The directory's own name is durable before a store is in it. Whoever made it may have failed before this.
+    if let Some(parent) = root.parent() {
+        disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
+    }
     disk.create_dir(journal).map_err(|error| Error::io("creating directory", journal, error))?;
     if !holds_no_frame(disk, journal)? {
         return Err(Error::corrupt(
@@ -171,6 +170,8 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     }
     let store = StoreId::from_bytes(IdSource::default().bits().to_le_bytes());
     create_first(disk, journal, store, options.journal_file_bytes)?;
+    // Durable from here on: the journal's directory. A manifest may stand beside nothing less.
+    disk.sync_dir(root).map_err(|error| Error::io("syncing directory", root, error))?;
     let created_at = options.clock.now();
     let manifest = Manifest { store, created_at, oldest_journal: 1, closed: None };
     manifest.write(disk, root).map_err(Error::from)?;

@@ -4,10 +4,14 @@ mod append;
 #[cfg(feature = "cli")]
 mod command_line;
 mod concurrency;
+mod crash;
+mod damage;
+mod faults;
 mod idempotency;
 mod limits;
 mod model;
 mod opening;
 mod read;
 mod read_damaged;
+mod ripgrep_history;
 mod support;

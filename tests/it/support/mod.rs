@@ -3,6 +3,7 @@
 
 mod clock;
 mod events;
+pub(crate) mod history;
 mod rng;
 mod sim_crash;
 mod sim_disk;

@@ -1,0 +1,75 @@
+//! Power cuts at every call that a short history makes to its disk, and again at every call of the recovery.
+
+use crate::support::history::{Fate, History, open};
+use crate::support::{Keep, Rng, SimDisk, event};
+
+/// How many calls the history makes when nothing goes wrong.
+fn calls() -> u64 {
+    let disk = SimDisk::new();
+    let history = History::run(&disk);
+    assert!(history.has(Fate::Durable) && history.has(Fate::Buffered) && !history.has(Fate::Refused));
+    history.check(&open(&disk).expect("open"));
+    disk.calls()
+}
+
+/// Opens what a crash left, holds it against the history, and goes on with it.
+fn assert_recovers(history: &History, disk: &SimDisk, what: &str) {
+    let store = open(disk).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let found = history.check(&store);
+    drop(store);
+    let store = open(disk).unwrap_or_else(|error| panic!("{what}, after a clean close: {error}"));
+    assert!(store.recovery().clean, "{what}");
+    assert_eq!(history.check(&store), found, "{what}: recovery settles it");
+    store
+        .stream("after")
+        .expect("name")
+        .append_raw(annals::ExpectedVersion::NoStream, [event("x")])
+        .expect(what);
+}
+
+#[test]
+fn a_power_cut_at_any_call_loses_nothing_that_was_acknowledged_as_synced() {
+    let mut rng = Rng::printed("power cuts", 31);
+    let (calls, mut states) = (calls(), 0);
+    for call in 0..=calls {
+        let disk = SimDisk::new();
+        disk.dies_at(call);
+        let history = History::run(&disk);
+        let mut keeps = vec![Keep::Nothing, Keep::Everything];
+        keeps.extend((0..10).map(|_| Keep::Some(Rng::new(rng.next()))));
+        for keep in keeps {
+            states += 1;
+            let what = format!("power cut at call {call} of {calls}, append {}, {keep:?}", history.len());
+            assert_recovers(&history, &disk.crash(keep), &what);
+        }
+    }
+    println!("{states} crash states");
+    assert!(states > 500);
+}
+
+#[test]
+fn a_power_cut_at_any_call_of_a_recovery_loses_nothing_either() {
+    let mut rng = Rng::printed("power cuts while recovering", 37);
+    let (calls, mut states) = (calls(), 0);
+    for call in 0..=calls {
+        let disk = SimDisk::new();
+        disk.dies_at(call);
+        let history = History::run(&disk);
+        let first = disk.crash(Keep::Some(Rng::new(rng.next())));
+        for second_call in 0.. {
+            let disk = first.crash(Keep::Everything);
+            disk.dies_at(second_call);
+            let recovered = open(&disk).is_ok();
+            let second = disk.crash(Keep::Some(Rng::new(rng.next())));
+            let what =
+                format!("power cut at call {call} of {calls}, then at call {second_call} of the recovery");
+            assert_recovers(&history, &second, &what);
+            states += 1;
+            if recovered {
+                break;
+            }
+        }
+    }
+    println!("{states} crash states");
+    assert!(states > 500);
+}
