@@ -115,6 +115,7 @@ pub struct Error(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
+    /// Without the place.
     message: String,
     failures: Vec<Failure>,
     place: Option<Place>,
@@ -128,6 +129,12 @@ pub struct Place {
     pub path: PathBuf,
     /// The byte in it.
     pub offset: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at offset {}", Quoted(&self.path.to_string_lossy()), self.offset)
+    }
 }
 
 impl Error {
@@ -148,11 +155,12 @@ impl Error {
 
     /// Bytes in a file are not what they should be.
     pub(crate) fn corrupt(path: &Path, offset: u64, what: impl fmt::Display) -> Self {
+        let place = Place { path: path.to_owned(), offset };
         Self::build(Inner {
             kind: ErrorKind::Corrupt,
-            message: format!("{} at offset {offset}: {what}", Quoted(&path.to_string_lossy())),
+            message: what.to_string(),
             failures: Vec::new(),
-            place: Some(Place { path: path.to_owned(), offset }),
+            place: Some(place),
             source: None,
         })
     }
@@ -211,6 +219,11 @@ impl Error {
         self.0.place.as_ref()
     }
 
+    /// The message without the place, for those who tell the place themselves.
+    pub(crate) fn what(&self) -> &str {
+        &self.0.message
+    }
+
     /// Whether an append lost a race for its stream: load again, decide again, retry.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
@@ -220,13 +233,16 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = self.place() {
+            write!(f, "{place}: ")?;
+        }
         f.write_str(&self.0.message)
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {}", self.kind(), self.0.message)?;
+        write!(f, "{:?}: {self}", self.kind())?;
         if let Some(source) = self.source() {
             write!(f, ": {source}")?;
         }

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "bincode")]
 mod bincode;
+#[cfg(any(feature = "bincode", feature = "json"))]
 mod buffer;
 mod codec_trait;
 mod decode_any;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::disk::{Clock, CreateFailure, Disk};
-use crate::error::{Error, ErrorKind, Quoted, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, Source};
 use crate::journal::{Appender, ClosedAt, CommitView, Files, WriteFailure};
 use crate::manifest::Manifest;
@@ -192,7 +192,7 @@ impl Writer {
 
     fn publish(&self, commits: Vec<(CommitView, crate::journal::FrameAt)>) {
         let published =
-            self.index.publish(|tables| commits.into_iter().try_for_each(|(view, at)| tables.add(view, at)));
+            self.index.change(|tables| commits.into_iter().try_for_each(|(view, at)| tables.add(view, at)));
         assert!(published.is_ok(), "a commit that was judged against the index goes into it: {published:?}");
     }
 
@@ -296,18 +296,15 @@ impl View for StoreView<'_> {
     }
 
     fn known(&self, stream: &StreamName, id: EventId, at: usize) -> Result<Option<Known>> {
-        let found = self.index.read(|tables| {
+        let found = self.index.change(|tables| {
             let place = tables.stream(stream.as_str()).and_then(|key| tables.find_id(key, id));
-            place.map(|place| tables.found(place)).transpose()
+            place.map(|place| tables.source(place).map(|source| (source, place.event))).transpose()
         })?;
-        let Some(found) = found else { return Ok(None) };
-        let commit = match found.source {
-            Source::Recent(commit) => commit,
-            Source::Disk(place) => self.files.read_commit(place)?,
+        let event = match found {
+            None => return Ok(None),
+            Some((Source::Recent(commit), event)) => commit.into_event(event),
+            Some((Source::Disk(at), event)) => self.files.read_commit(at)?.into_event(event),
         };
-        let event = commit.event(found.event).map_err(|bad| {
-            Error::new(ErrorKind::Corrupt, format!("event {id} of stream {}: {bad}", Quoted(stream.as_str())))
-        })?;
         Ok(Some(Known {
             version: event.version(),
             position: event.position(),

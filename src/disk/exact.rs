@@ -5,7 +5,7 @@ use std::io;
 
 use super::DiskFile;
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Reads until `buffer` is full or the file ends; how much was read.
 pub(crate) fn read_some_at(file: &dyn DiskFile, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

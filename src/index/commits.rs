@@ -3,6 +3,8 @@
 use crate::journal::FrameAt;
 use crate::types::Timestamp;
 
+use super::Place;
+
 /// One commit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CommitEntry {
@@ -33,12 +35,15 @@ impl Commits {
         self.entries.last()
     }
 
-    /// The commit that holds `position`, and the number of the event in it.
-    pub(crate) fn locate(&self, position: u64) -> Option<(u32, u32)> {
+    /// The commit that holds `position`.
+    pub(crate) fn holding(&self, position: u64) -> Option<u32> {
         let after = self.entries.partition_point(|entry| entry.at.first_position <= position);
-        let commit = after.checked_sub(1)?;
-        let event = position - self.entries.get(commit)?.at.first_position;
-        Some((u32::try_from(commit).ok()?, u32::try_from(event).ok()?))
+        u32::try_from(after.checked_sub(1)?).ok()
+    }
+
+    /// The position of an event.
+    pub(crate) fn position(&self, place: Place) -> Option<u64> {
+        self.entry(place.commit)?.at.first_position.checked_add(u64::from(place.event))
     }
 
     /// The first position of the first commit whose recorded_at does not satisfy `before`; `head` when all do.

@@ -3,14 +3,14 @@
 
 mod commits;
 mod event_ids;
-mod index;
 mod place;
 mod recent;
+mod shared;
 mod streams;
 mod tables;
 
 pub(crate) use commits::CommitEntry;
-pub(crate) use index::Index;
 pub(crate) use place::{Found, Place, Source};
+pub(crate) use shared::Index;
 pub(crate) use streams::{StreamKey, StreamSummary};
 pub(crate) use tables::Tables;

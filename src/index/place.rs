@@ -1,4 +1,4 @@
-//! `Place`: where an event is, as the index keeps it.
+//! `Place`: where an event is, as the index keeps it; `Found`: what a reader needs to read it.
 
 use crate::journal::{CommitView, FrameAt};
 
@@ -18,9 +18,20 @@ pub(crate) enum Source {
     Disk(FrameAt),
 }
 
-/// An event that a reader asked for.
+/// Events that a reader asked for, following each other in one commit: `from..to` of it.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) source: Source,
-    pub(crate) event: u32,
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+}
+
+impl Found {
+    /// Where its commit has to be read from; `None` when it is in memory.
+    pub(crate) fn on_disk(&self) -> Option<FrameAt> {
+        match self.source {
+            Source::Recent(_) => None,
+            Source::Disk(at) => Some(at),
+        }
+    }
 }

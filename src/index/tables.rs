@@ -1,5 +1,7 @@
 //! `Tables`: the four tables of the index as one value, changed together when a commit is published.
 
+use std::ops::Range;
+
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, FrameAt};
 use crate::types::{EventId, Position, Timestamp, Version};
@@ -43,9 +45,7 @@ impl Tables {
         }
         let mut last_key = None;
         for event in 0..view.event_count() {
-            let (head, name) = view.head(event).map_err(|bad| bad.to_string())?;
-            let name =
-                std::str::from_utf8(name).map_err(|_| format!("event {event}: stream name is not UTF-8"))?;
+            let (head, name) = view.head(event);
             // Events of one stream mostly follow each other: the name is looked up when it changes.
             let key = match last_key.filter(|key| self.stream_name(*key) == name) {
                 Some(key) => key,
@@ -58,7 +58,7 @@ impl Tables {
             }
             let place = Place { commit, event };
             self.streams.push(key, place);
-            self.event_ids.insert(head.id, place);
+            self.event_ids.push(head.id, place);
             self.stream_of.push(key);
         }
         self.commits.push(CommitEntry { at, recorded_at: view.recorded_at() });
@@ -114,8 +114,12 @@ impl Tables {
     }
 
     /// Where the event with this id is in a stream.
-    pub(crate) fn find_id(&self, key: StreamKey, id: EventId) -> Option<Place> {
-        self.event_ids.places(id).find(|place| self.stream_at(*place) == Some(key))
+    pub(crate) fn find_id(&mut self, key: StreamKey, id: EventId) -> Option<Place> {
+        let Self { event_ids, commits, stream_of, .. } = self;
+        event_ids.places(id).find(|place| {
+            let position = commits.position(*place).and_then(|position| usize::try_from(position).ok());
+            position.and_then(|position| stream_of.get(position)) == Some(&key)
+        })
     }
 
     /// The stream of the event at `position`.
@@ -140,48 +144,48 @@ impl Tables {
 
     /// The position of an event.
     pub(crate) fn position(&self, place: Place) -> Position {
-        let first = self.commits.entry(place.commit).map_or(0, |entry| entry.at.first_position);
-        Position::new(first + u64::from(place.event))
+        Position::new(self.commits.position(place).unwrap_or_default())
     }
 
-    /// Where the event at `position` is.
-    pub(crate) fn locate(&self, position: u64) -> Option<Place> {
-        self.commits.locate(position).map(|(commit, event)| Place { commit, event })
-    }
-
-    /// Like [`Tables::locate`], quickly for a position in the commit of `near` or at the start of the next one.
-    pub(crate) fn locate_near(&self, near: Place, position: u64) -> Option<Place> {
-        let first = |commit| self.commits.entry(commit).map(|entry| entry.at.first_position);
-        if let (Some(start), Some(next)) = (first(near.commit), near.commit.checked_add(1)) {
-            let end = first(next).unwrap_or_else(|| self.head());
-            if (start..end).contains(&position) {
-                return Some(Place { commit: near.commit, event: u32::try_from(position - start).ok()? });
-            }
-            // A commit without events starts where the next one does: that case is looked up.
-            let after = next.checked_add(1).and_then(first).unwrap_or_else(|| self.head());
-            if position == end && position < after {
-                return Some(Place { commit: next, event: 0 });
-            }
+    /// The commit that holds `position`, and the positions that it holds. A right guess saves the search.
+    pub(crate) fn commit_at(&self, position: u64, guess: Option<u32>) -> Option<(u32, Range<u64>)> {
+        if let Some(guess) = guess
+            && let Some(held) = self.positions_of(guess).filter(|held| held.contains(&position))
+        {
+            return Some((guess, held));
         }
-        self.locate(position)
+        let commit = self.commits.holding(position)?;
+        Some((commit, self.positions_of(commit)?))
     }
 
-    /// The commit of `place`, wherever its bytes are.
-    pub(crate) fn found(&self, place: Place) -> Result<Found> {
-        let back = self.commits.len().saturating_sub(place.commit as usize);
-        let source = match self.recent.from_end(back) {
-            Some(view) => Source::Recent(view.clone()),
-            None => {
-                let entry = self.commits.entry(place.commit).ok_or_else(|| {
-                    Error::new(ErrorKind::Corrupt, format!("commit {} is not in the index", place.commit))
-                })?;
-                Source::Disk(entry.at)
-            }
-        };
-        Ok(Found { source, event: place.event })
+    /// The positions that a commit holds.
+    pub(crate) fn positions_of(&self, commit: u32) -> Option<Range<u64>> {
+        let first = self.commits.entry(commit)?.at.first_position;
+        let next = commit.checked_add(1).and_then(|next| self.commits.entry(next));
+        Some(first..next.map_or_else(|| self.head(), |next| next.at.first_position))
     }
 
-    fn stream_at(&self, place: Place) -> Option<StreamKey> {
-        self.stream_of(self.position(place).as_u64())
+    /// Adds to `found` what a reader needs to read events `from..to` of a commit, wherever its bytes are.
+    pub(crate) fn find(&self, found: &mut Vec<Found>, commit: u32, from: u32, to: u32) -> Result<()> {
+        let back = self.commits.len().saturating_sub(commit as usize);
+        if let Some(view) = self.recent.nth_last(back) {
+            found.push(Found { source: Source::Recent(view.clone()), from, to });
+            return Ok(());
+        }
+        let entry = self.commits.entry(commit);
+        let entry = entry
+            .ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("commit {commit} is not in the index")))?;
+        found.push(Found { source: Source::Disk(entry.at), from, to });
+        Ok(())
+    }
+
+    /// Where the bytes of one event's commit are.
+    pub(crate) fn source(&self, place: Place) -> Result<Source> {
+        let mut found = Vec::with_capacity(1);
+        self.find(&mut found, place.commit, place.event, place.event.saturating_add(1))?;
+        found
+            .pop()
+            .map(|found| found.source)
+            .ok_or_else(|| Error::new(ErrorKind::Corrupt, "nothing was found"))
     }
 }

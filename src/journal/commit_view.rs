@@ -9,7 +9,9 @@ use super::draft::BODY_HEADER_BYTES;
 use super::frame::FRAME_HEADER_BYTES;
 use super::record::{self, BadRecord, RecordHead};
 
-/// The frame of a commit inside shared bytes. Its checksums held when this was made.
+const CHECKED: &str = "every record was checked when the view was made";
+
+/// The frame of a commit inside shared bytes. Its checksums held, and each of its events could be read, when this was made.
 #[derive(Debug, Clone)]
 pub(crate) struct CommitView {
     bytes: Arc<Vec<u8>>,
@@ -55,7 +57,9 @@ impl CommitView {
         }
         let recorded_at = Timestamp::from_micros(recorded_at);
         let first_position = Position::new(first_position);
-        Ok(Self { bytes, body, end, first_position, recorded_at, event_count })
+        let view = Self { bytes, body, end, first_position, recorded_at, event_count };
+        (0..event_count).try_for_each(|at| view.check(at))?;
+        Ok(view)
     }
 
     /// How many events it has.
@@ -63,14 +67,24 @@ impl CommitView {
         self.event_count
     }
 
-    /// The position of its first event.
-    pub(crate) fn first_position(&self) -> Position {
-        self.first_position
+    /// Its body.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.get(to_usize(self.body)..to_usize(self.end)).unwrap_or_default()
     }
 
-    /// Bytes of its body.
-    pub(crate) fn body_bytes(&self) -> usize {
-        to_usize(self.end - self.body)
+    /// Bytes of the buffer that its body lies in.
+    pub(crate) fn shared_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The same commit, whose body has been copied to `start` of other bytes.
+    pub(crate) fn moved_to(&self, bytes: Arc<Vec<u8>>, start: usize) -> Self {
+        assert!(
+            bytes.get(start..).is_some_and(|rest| rest.starts_with(self.body())),
+            "a body moves as it is"
+        );
+        let (body, end) = (to_u32(start), to_u32(start + self.body().len()));
+        Self { bytes, body, end, ..*self }
     }
 
     /// When it was recorded.
@@ -79,31 +93,50 @@ impl CommitView {
     }
 
     /// The head of event `at` and the name of its stream.
-    pub(crate) fn head(&self, at: u32) -> Result<(RecordHead, &[u8]), BadCommit> {
-        let record = self.bytes.get(self.record_at(at)?..to_usize(self.end)).unwrap_or_default();
-        let head = record::decode_head(record).map_err(|bad| BadCommit::Record(at, bad))?;
-        Ok((head, record.get(head.stream_range()).unwrap_or_default()))
+    pub(crate) fn head(&self, at: u32) -> (RecordHead, &str) {
+        let record = self.record(at).and_then(|record| record.ok());
+        let (start, head) = record.unwrap_or_else(|| unreachable!("{CHECKED}"));
+        (
+            head,
+            head.stream_in(self.bytes.get(start..).unwrap_or_default())
+                .unwrap_or_else(|| unreachable!("{CHECKED}")),
+        )
     }
 
-    /// Event `at`.
-    pub(crate) fn event(&self, at: u32) -> Result<RecordedEvent, BadCommit> {
-        let start = self.record_at(at)?;
-        let record = self.bytes.get(start..to_usize(self.end)).unwrap_or_default();
+    /// Event `at`, which must be below `event_count`.
+    pub(crate) fn event(&self, at: u32) -> RecordedEvent {
+        self.clone().into_event(at)
+    }
+
+    /// The same for the last who asks: its share of the bytes becomes the event's.
+    #[inline]
+    pub(crate) fn into_event(self, at: u32) -> RecordedEvent {
+        let record = self.record(at).and_then(|record| record.ok());
+        let (start, head) = record.unwrap_or_else(|| unreachable!("{CHECKED}"));
+        let position = self.first_position.plus(u64::from(at));
+        let position =
+            position.unwrap_or_else(|| unreachable!("a frame's positions were counted when it was accepted"));
+        head.into_event(self.bytes, to_u32(start), position, at, self.recorded_at)
+    }
+
+    fn check(&self, at: u32) -> Result<(), BadCommit> {
         let bad = |bad| BadCommit::Record(at, bad);
-        let head = record::decode_head(record).map_err(bad)?;
-        let position = self.first_position.plus(u64::from(at)).ok_or(BadCommit::Cut)?;
-        head.into_event(Arc::clone(&self.bytes), to_u32(start), position, self.recorded_at).map_err(bad)
+        let (start, head) = self.record(at).ok_or(BadCommit::Cut)?.map_err(bad)?;
+        head.check_texts(self.bytes.get(start..).unwrap_or_default()).map_err(bad)
     }
 
-    fn record_at(&self, at: u32) -> Result<usize, BadCommit> {
-        if at >= self.event_count {
-            return Err(BadCommit::Cut);
-        }
+    /// Where the record of event `at` starts, and its head.
+    fn record(&self, at: u32) -> Option<Result<(usize, RecordHead), BadRecord>> {
+        let start = self.record_at(at)?;
+        let record = self.bytes.get(start..to_usize(self.end))?;
+        Some(record::decode_head(record).map(|head| (start, head)))
+    }
+
+    fn record_at(&self, at: u32) -> Option<usize> {
         let body = to_usize(self.body);
         let entry = body + BODY_HEADER_BYTES + 4 * to_usize(at);
-        let offset =
-            self.bytes.get(entry..).and_then(|rest| Cursor::new(rest).u32()).ok_or(BadCommit::Cut)?;
-        body.checked_add(to_usize(offset)).ok_or(BadCommit::Cut)
+        let offset = self.bytes.get(entry..to_usize(self.end)).and_then(|rest| Cursor::new(rest).u32())?;
+        body.checked_add(to_usize(offset)).filter(|_| at < self.event_count)
     }
 }
 

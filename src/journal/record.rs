@@ -154,46 +154,51 @@ fn parse_fixed(cursor: &mut Cursor<'_>) -> Option<Result<RecordHead, BadRecord>>
 }
 
 impl RecordHead {
-    /// Where the stream's name lies in the record.
-    pub(crate) fn stream_range(&self) -> Range<usize> {
-        in_usize(self.layout(0).stream)
+    /// The stream's name in the record's bytes; `None` when it is not text.
+    pub(crate) fn stream_in<'a>(&self, record: &'a [u8]) -> Option<&'a str> {
+        text(record, in_usize(self.layout(0).stream..self.layout(0).event_type))
+    }
+
+    /// Whether the texts in the record's bytes are UTF-8.
+    pub(crate) fn check_texts(&self, record: &[u8]) -> Result<(), BadRecord> {
+        let sound = self.stream_in(record).is_some() && text(record, self.type_range()).is_some();
+        if sound { Ok(()) } else { Err(BadRecord::NotText) }
     }
 
     /// Where the event's type lies in the record.
     pub(crate) fn type_range(&self) -> Range<usize> {
-        in_usize(self.layout(0).event_type)
+        in_usize(self.layout(0).event_type..self.layout(0).metadata)
     }
 
     /// Where the payload lies in the record.
     pub(crate) fn payload_range(&self) -> Range<usize> {
-        in_usize(self.layout(0).payload)
+        in_usize(self.layout(0).payload..self.layout(0).end)
     }
 
-    /// The event whose record starts at `start` of `bytes`.
+    /// The event whose record starts at `start` of `bytes`, the `number`-th of its commit; its texts must have been checked.
+    #[inline]
     pub(crate) fn into_event(
         self,
         bytes: Arc<Vec<u8>>,
         start: u32,
         position: Position,
+        number: u32,
         recorded_at: Timestamp,
-    ) -> Result<RecordedEvent, BadRecord> {
+    ) -> RecordedEvent {
         let Self { version, id, occurred_at, encoding, .. } = self;
-        let facts = Facts { id, version, position, occurred_at, recorded_at, encoding };
-        RecordedEvent::new(bytes, self.layout(start), facts).ok_or(BadRecord::NotText)
+        let facts = Facts { id, version, position, number, occurred_at, recorded_at, encoding };
+        RecordedEvent::new(bytes, self.layout(start), facts)
     }
 
+    #[inline]
     fn layout(&self, start: u32) -> Layout {
         let lengths = self.lengths;
         let stream = start + lengths.header;
         let event_type = stream + lengths.stream;
         let metadata = event_type + lengths.event_type;
         let payload = metadata + lengths.metadata;
-        Layout {
-            stream: stream..event_type,
-            event_type: event_type..metadata,
-            metadata: metadata..payload,
-            payload: payload..payload + lengths.payload,
-        }
+        let end = payload + lengths.payload;
+        Layout { stream, event_type, metadata, payload, end }
     }
 }
 
@@ -203,6 +208,10 @@ fn to_u32(number: usize) -> u32 {
 
 fn to_u16(number: usize) -> u16 {
     u16::try_from(number).unwrap_or_else(|_| unreachable!("limits keep names below 64 KiB"))
+}
+
+fn text(record: &[u8], range: Range<usize>) -> Option<&str> {
+    std::str::from_utf8(record.get(range)?).ok()
 }
 
 fn in_usize(range: Range<u32>) -> Range<usize> {
@@ -223,7 +232,9 @@ mod tests {
     }
 
     fn read(bytes: Vec<u8>) -> Result<RecordedEvent, BadRecord> {
-        decode_head(&bytes)?.into_event(Arc::new(bytes), 0, Position::new(5), Timestamp::EPOCH)
+        let head = decode_head(&bytes)?;
+        head.check_texts(&bytes)?;
+        Ok(head.into_event(Arc::new(bytes), 0, Position::new(5), 1, Timestamp::EPOCH))
     }
 
     #[test]
@@ -235,6 +246,7 @@ mod tests {
         assert_eq!(event.metadata(), b"meta");
         assert_eq!(event.id(), EventId::from_bytes([9; 16]));
         assert_eq!(event.position(), Position::new(5));
+        assert_eq!(event.commit_position(), Position::new(4));
     }
 
     #[test]

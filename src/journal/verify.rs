@@ -40,10 +40,11 @@ impl JournalFindings {
         match error.kind() {
             ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::UnsupportedVersion => {
                 let place = error.place();
+                let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
                 self.damages.push(Damage {
                     path: place.map_or_else(|| path.to_owned(), |place| place.path.clone()),
                     offset: place.map_or(0, |place| place.offset),
-                    what: error.to_string(),
+                    what: format!("{}{}", error.what(), cause.unwrap_or_default()),
                 });
                 Ok(())
             }

@@ -1,13 +1,15 @@
 //! `EventIter`: the events of a plan, from both ends, a piece at a time. No lock is held while the caller works.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::index::{Found, Source};
+use crate::journal::CommitView;
 use crate::types::{AsOf, Filter, RecordedEvent, Version};
 
 use super::Log;
-use super::log::InHand;
 use super::plan::{End, Plan};
 
 /// The first piece is small, for those who want a few events; the pieces grow for those who want many.
@@ -22,6 +24,8 @@ pub(crate) struct EventIter {
     filter: Filter,
     /// Only events up to this version of their stream, for a look at all streams as of a version.
     version_max: Option<Version>,
+    /// Whether there is no condition but those that the plan has seen to.
+    admits_all: bool,
     front: Piece,
     back: Piece,
     plan_is_done: bool,
@@ -29,11 +33,46 @@ pub(crate) struct EventIter {
     failed: Option<Error>,
 }
 
-/// Events read and not yet handed out, and the error that stands behind them.
+/// Events in memory and not yet handed out, and the error that stands behind them.
 #[derive(Debug, Default)]
 struct Piece {
-    events: VecDeque<InHand>,
+    runs: VecDeque<Found>,
     failure: Option<Error>,
+}
+
+impl Piece {
+    #[inline]
+    fn take(&mut self, end: End) -> Option<RecordedEvent> {
+        let run = match end {
+            End::Front => self.runs.front_mut()?,
+            End::Back => self.runs.back_mut()?,
+        };
+        if run.to - run.from > 1 {
+            let event = match end {
+                End::Front => {
+                    run.from += 1;
+                    run.from - 1
+                }
+                End::Back => {
+                    run.to -= 1;
+                    run.to
+                }
+            };
+            return Some(in_memory(run.source.clone()).into_event(event));
+        }
+        let last = match end {
+            End::Front => self.runs.pop_front(),
+            End::Back => self.runs.pop_back(),
+        };
+        last.map(|run| in_memory(run.source).into_event(run.from))
+    }
+}
+
+fn in_memory(source: Source) -> CommitView {
+    match source {
+        Source::Recent(commit) => commit,
+        Source::Disk(at) => unreachable!("a piece holds what was fetched: {at:?}"),
+    }
 }
 
 impl EventIter {
@@ -45,6 +84,7 @@ impl EventIter {
         Self {
             log,
             plan,
+            admits_all: version_max.is_none() && filter.admits_all_within_stream(),
             filter,
             version_max,
             front: Piece::default(),
@@ -56,23 +96,17 @@ impl EventIter {
     }
 
     /// The next event from one end.
-    pub(crate) fn take(&mut self, end: End) -> Option<Result<RecordedEvent>> {
+    #[inline]
+    fn take(&mut self, end: End) -> Option<Result<RecordedEvent>> {
         loop {
-            if let Some(error) = &self.failed {
-                return Some(Err(error.clone()));
-            }
-            let in_hand = match self.take_in_hand(end) {
-                Ok(Some(in_hand)) => in_hand,
-                Ok(None) => return None,
-                Err(error) => {
-                    self.failed = Some(error);
-                    continue;
-                }
-            };
-            match in_hand.event() {
-                Ok(event) if self.admits(&event) => return Some(Ok(event)),
-                Ok(_) => {}
-                Err(error) => self.failed = Some(error),
+            match self.piece(end).take(end) {
+                Some(event) if self.admits_all || self.admits(&event) => return Some(Ok(event)),
+                Some(_) => {}
+                None => match self.refill(end) {
+                    Ok(true) => {}
+                    Ok(false) => return None,
+                    Err(error) => return Some(Err(error)),
+                },
             }
         }
     }
@@ -81,59 +115,49 @@ impl EventIter {
         self.version_max.is_none_or(|max| event.version() <= max) && self.filter.admits_within_stream(event)
     }
 
-    fn take_in_hand(&mut self, end: End) -> Result<Option<InHand>> {
-        loop {
-            let piece = match end {
-                End::Front => &mut self.front,
-                End::Back => &mut self.back,
-            };
-            let next = match end {
-                End::Front => piece.events.pop_front(),
-                End::Back => piece.events.pop_back(),
-            };
-            if next.is_some() {
-                return Ok(next);
-            }
-            if let Some(error) = piece.failure.take() {
-                return Err(error);
-            }
-            if self.plan_is_done {
-                // What the other end has read and not handed out is next for this end.
-                let (this, other) = match end {
-                    End::Front => (&mut self.front, &mut self.back),
-                    End::Back => (&mut self.back, &mut self.front),
-                };
-                // An error stands behind the front's events: for the back it is what comes first.
-                let error_is_next = end == End::Back || other.events.is_empty();
-                if error_is_next && other.failure.is_some() {
-                    this.failure = other.failure.take();
-                    continue;
-                }
-                let rest = match end {
-                    End::Front => other.events.pop_front(),
-                    End::Back => other.events.pop_back(),
-                };
-                return Ok(rest);
-            }
-            self.read_piece(end)?;
+    /// Puts something into an empty piece; `false` when nothing is left.
+    fn refill(&mut self, end: End) -> Result<bool> {
+        let failure = self.piece(end).failure.take();
+        if let Some(error) = self.failed.take().or(failure) {
+            // Nothing is handed out after an error but the error.
+            (self.front, self.back) = (Piece::default(), Piece::default());
+            self.failed = Some(error.clone());
+            return Err(error);
+        }
+        if !self.plan_is_done {
+            self.read_piece(end).inspect_err(|error| self.failed = Some(error.clone()))?;
+            return Ok(true);
+        }
+        // What the other end has read and not handed out is next for this end.
+        let mut rest = mem::take(self.piece(end.other()));
+        if end == End::Back && rest.failure.is_some() {
+            // An error stands behind the front's events: for the back it comes first.
+            rest.runs.clear();
+        }
+        let is_something = !rest.runs.is_empty() || rest.failure.is_some();
+        *self.piece(end) = rest;
+        Ok(is_something)
+    }
+
+    fn piece(&mut self, end: End) -> &mut Piece {
+        match end {
+            End::Front => &mut self.front,
+            End::Back => &mut self.back,
         }
     }
 
     fn read_piece(&mut self, end: End) -> Result<()> {
         let Self { log, plan, filter, piece_events, .. } = self;
-        let (found, done) = log.index.read(|tables| plan.take(tables, filter, end, *piece_events))?;
+        let (mut runs, done) = log.index.read(|tables| plan.take(tables, filter, end, *piece_events))?;
         self.plan_is_done = done;
         self.piece_events = (self.piece_events * 2).min(PIECE_EVENTS_MAX);
-        let wanted = found.len();
-        let (events, failure) = self.log.fetch(found);
-        let piece = match end {
-            End::Front => &mut self.front,
-            End::Back => &mut self.back,
-        };
-        // Read from the front, events before the one that failed are good; from the back, none of them is next.
-        let failed_at_once = end == End::Back && events.len() < wanted;
-        piece.events = if failed_at_once { VecDeque::new() } else { events.into() };
-        piece.failure = failure;
+        let wanted = runs.len();
+        let failure = self.log.fetch(&mut runs);
+        if end == End::Back && runs.len() < wanted {
+            // From the front, events before the one that failed are good; from the back, none of them is next.
+            runs.clear();
+        }
+        *self.piece(end) = Piece { runs: runs.into(), failure };
         Ok(())
     }
 }
@@ -141,6 +165,7 @@ impl EventIter {
 impl Iterator for EventIter {
     type Item = Result<RecordedEvent>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         self.take(End::Front)
     }

@@ -1,8 +1,10 @@
 //! `Plan`: which events a read is about and which come next, at either end. Bounds are fixed when it is made, so a read
 //! sees one prefix of the store however long it takes.
 
-use crate::error::Result;
-use crate::index::{Found, Place, StreamKey, Tables};
+use std::ops::Range;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::index::{Found, StreamKey, Tables};
 use crate::types::{AsOf, Filter, Version};
 
 /// Where a read begins, in its direction.
@@ -29,6 +31,15 @@ pub(crate) enum Plan {
 pub(crate) enum End {
     Front,
     Back,
+}
+
+impl End {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Front => Self::Back,
+            Self::Back => Self::Front,
+        }
+    }
 }
 
 /// Which streams a filter admits, worked out once a stream.
@@ -85,7 +96,7 @@ impl Plan {
         Self::All { from, to, admitted: Admitted::default() }
     }
 
-    /// Takes up to `count` events from one end. Fewer only when the plan is at its end, which is said too.
+    /// Takes up to `count` events from one end, in ascending order, and says whether nothing is left.
     pub(crate) fn take(
         &mut self,
         tables: &Tables,
@@ -96,22 +107,48 @@ impl Plan {
         match self {
             Self::Empty => Ok((Vec::new(), true)),
             Self::Stream { key, from, to } => {
-                let taken = shrink(from, to, end, count);
-                let places = taken.filter_map(|version| tables.place(*key, Version::new(version)));
-                let found: Result<Vec<Found>> = places.map(|place| tables.found(place)).collect();
-                Ok((found?, from >= to))
+                let versions = shrink(from, to, end, count);
+                let mut found =
+                    Vec::with_capacity(usize::try_from(versions.end - versions.start).unwrap_or_default());
+                for place in versions.filter_map(|version| tables.place(*key, Version::new(version))) {
+                    tables.find(&mut found, place.commit, place.event, place.event.saturating_add(1))?;
+                }
+                Ok((found, from >= to))
             }
             Self::All { from, to, admitted } => {
-                let places = take_positions(tables, filter, admitted, from, to, end, count);
-                let found: Result<Vec<Found>> = places.into_iter().map(|place| tables.found(place)).collect();
-                Ok((found?, from >= to))
+                let mut found =
+                    Vec::with_capacity(usize::try_from(count.min(*to - *from)).unwrap_or_default());
+                let mut left = count;
+                let mut guess = None;
+                while left > 0 && from < to {
+                    let run = next_run(tables, filter, admitted, *from..*to, end, left, guess)?;
+                    if run.is_admitted {
+                        tables.find(&mut found, run.commit, run.event_from, run.event_to)?;
+                        left = left.saturating_sub(u64::from(run.event_to - run.event_from));
+                    }
+                    let positions = u64::from(run.event_to - run.event_from);
+                    match end {
+                        End::Front => {
+                            *from += positions;
+                            guess = run.commit.checked_add(1);
+                        }
+                        End::Back => {
+                            *to -= positions;
+                            guess = run.commit.checked_sub(1);
+                        }
+                    }
+                }
+                if end == End::Back {
+                    found.reverse();
+                }
+                Ok((found, from >= to))
             }
         }
     }
 }
 
 /// The positions that `as_of` and the filter's recorded range leave.
-fn positions(tables: &Tables, as_of: Option<AsOf>, filter: &Filter) -> std::ops::Range<u64> {
+fn positions(tables: &Tables, as_of: Option<AsOf>, filter: &Filter) -> Range<u64> {
     let (mut from, mut to) = (0, tables.head());
     match as_of {
         Some(AsOf::Position(position)) => to = to.min(position.as_u64().saturating_add(1)),
@@ -127,15 +164,17 @@ fn positions(tables: &Tables, as_of: Option<AsOf>, filter: &Filter) -> std::ops:
 
 /// The bounds with the start put in: the first event of a forward read, the last of a backward one.
 fn begin(start: Option<u64>, backward: bool, from: u64, to: u64) -> (u64, u64) {
-    match (start, backward) {
+    let (from, to) = match (start, backward) {
         (None, _) => (from, to),
         (Some(start), false) => (from.max(start), to),
         (Some(start), true) => (from, to.min(start.saturating_add(1))),
-    }
+    };
+    // A start beyond the end reads nothing.
+    (from.min(to), to)
 }
 
 /// Cuts up to `count` numbers off one end of `from..to`; in ascending order.
-fn shrink(from: &mut u64, to: &mut u64, end: End, count: u64) -> std::ops::Range<u64> {
+fn shrink(from: &mut u64, to: &mut u64, end: End, count: u64) -> Range<u64> {
     let count = count.min(to.saturating_sub(*from));
     match end {
         End::Front => {
@@ -151,40 +190,50 @@ fn shrink(from: &mut u64, to: &mut u64, end: End, count: u64) -> std::ops::Range
     }
 }
 
-/// Cuts positions off one end until `count` of them are admitted; their places in ascending order.
-fn take_positions(
+/// Events that follow each other in one commit and are admitted, or not admitted, alike.
+struct Run {
+    commit: u32,
+    event_from: u32,
+    event_to: u32,
+    is_admitted: bool,
+}
+
+/// The run at one end of `range`, of `count` events at most if they are admitted. A right guess of its commit saves a
+/// search.
+fn next_run(
     tables: &Tables,
     filter: &Filter,
     admitted: &mut Admitted,
-    from: &mut u64,
-    to: &mut u64,
+    range: Range<u64>,
     end: End,
     count: u64,
-) -> Vec<Place> {
-    let all_streams = filter.admits_all_streams();
-    let mut admits = |position| {
-        all_streams || tables.stream_of(position).is_some_and(|key| admitted.admits(filter, key, tables))
+    guess: Option<u32>,
+) -> Result<Run> {
+    let at = match end {
+        End::Front => range.start,
+        End::Back => range.end - 1,
     };
-    let mut places: Vec<Place> = Vec::new();
-    while *from < *to && (places.len() as u64) < count {
-        let position = match end {
-            End::Front => *from,
-            End::Back => *to - 1,
+    let (commit, held) = tables
+        .commit_at(at, guess)
+        .ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("position {at} is not in the index")))?;
+    let within = held.start.max(range.start)..held.end.min(range.end);
+    let (is_admitted, alike) = if filter.admits_all_streams() {
+        (true, within.end - within.start)
+    } else {
+        let mut admits =
+            |position| tables.stream_of(position).is_some_and(|key| admitted.admits(filter, key, tables));
+        let is_admitted = admits(at);
+        let alike = match end {
+            End::Front => within.take_while(|position| admits(*position) == is_admitted).count(),
+            End::Back => within.rev().take_while(|position| admits(*position) == is_admitted).count(),
         };
-        if admits(position) {
-            // Positions mostly follow each other: the next place is found from the one before.
-            let near = places.last().copied().filter(|_| end == End::Front);
-            places.extend(
-                near.map_or_else(|| tables.locate(position), |near| tables.locate_near(near, position)),
-            );
-        }
-        match end {
-            End::Front => *from += 1,
-            End::Back => *to -= 1,
-        }
-    }
-    if end == End::Back {
-        places.reverse();
-    }
-    places
+        (is_admitted, alike as u64)
+    };
+    let length = if is_admitted { alike.min(count) } else { alike };
+    let first = match end {
+        End::Front => at,
+        End::Back => at + 1 - length,
+    };
+    let event = |position: u64| u32::try_from(position - held.start).unwrap_or(u32::MAX);
+    Ok(Run { commit, event_from: event(first), event_to: event(first + length), is_admitted })
 }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod draft;
+mod handle;
 mod inner;
 mod maintenance;
 mod open;
@@ -9,18 +10,17 @@ mod options;
 mod read;
 mod recovery_report;
 mod stats;
-mod store;
 mod stream;
 mod typed;
 mod verify;
 
 pub use batch::Batch;
 pub use draft::Draft;
+pub use handle::{Store, StreamInfo};
 pub use options::{Maintenance, Options, Recovery};
 pub use read::{Events, Read, StoreRead, StreamRead};
 pub use recovery_report::RecoveryReport;
 pub use stats::Stats;
-pub use store::{Store, StreamInfo};
 pub use stream::Stream;
 pub use typed::TypedEvents;
 pub use verify::VerifyReport;

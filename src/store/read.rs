@@ -202,6 +202,7 @@ pub struct Events {
 impl Iterator for Events {
     type Item = Result<RecordedEvent>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.backward { self.events.next_back() } else { self.events.next() }
     }

@@ -80,13 +80,11 @@ impl<C> Stream<C> {
     }
 
     /// A read of this stream, to be narrowed down.
-    #[must_use]
     pub fn read(&self) -> StreamRead<C> {
         StreamRead::of_stream(Arc::clone(&self.store), self.name.clone())
     }
 
     /// A read of this stream as it was at a version, a position or a time.
-    #[must_use]
     pub fn as_of(&self, as_of: impl Into<AsOf>) -> StreamRead<C> {
         self.read().as_of(as_of)
     }
@@ -109,7 +107,7 @@ impl<C> Stream<C> {
     /// `Corrupt` or `Io` when it is on disk and cannot be read.
     pub fn find(&self, id: EventId) -> Result<Option<RecordedEvent>> {
         let place =
-            self.store.log.index.read(|tables| tables.find_id(tables.stream(self.name.as_str())?, id));
+            self.store.log.index.change(|tables| tables.find_id(tables.stream(self.name.as_str())?, id));
         place.map(|place| self.store.log.event(place)).transpose()
     }
 

@@ -52,12 +52,11 @@ pub(super) fn verify(disk: &dyn Disk, root: &Path) -> Result<VerifyReport> {
         manifest.store,
         manifest.oldest_journal,
         manifest.closed,
-        &mut |file, frame| match &frame.commit {
-            Some(commit) => {
-                events += u64::from(commit.event_count());
-                versions.check(commit).map_err(|what| file.corrupt(frame.at.offset, what))
-            }
-            None => Ok(()),
+        &mut |file, frame| {
+            versions.follow(frame.header.n);
+            let Some(commit) = &frame.commit else { return Ok(()) };
+            events += u64::from(commit.event_count());
+            versions.check(commit).map_err(|what| file.corrupt(frame.at.offset, what))
         },
     )?;
     Ok(VerifyReport {
@@ -72,24 +71,38 @@ pub(super) fn verify(disk: &dyn Disk, root: &Path) -> Result<VerifyReport> {
     })
 }
 
-/// The next version of every stream seen.
+/// The next version of every stream seen since the last damage.
 #[derive(Debug, Default)]
 struct Versions {
     next: HashMap<String, u64>,
+    last_n: u64,
+    /// Frames are missing before the ones looked at now: a stream may go on at any version.
+    after_gap: bool,
 }
 
 impl Versions {
-    /// Whether every event of a commit can be read and carries the next version of its stream. Goes on from what the
-    /// events say, so that one gap is told once.
+    /// Takes note of the sequence of the next frame.
+    fn follow(&mut self, n: u64) {
+        if n != self.last_n.saturating_add(1) {
+            // Told already, as damage to the frames that are missing.
+            self.after_gap = true;
+            self.next.clear();
+        }
+        self.last_n = n;
+    }
+
+    /// Whether every event of a commit carries the next version of its stream.
     fn check(&mut self, commit: &CommitView) -> Result<(), String> {
         let mut told = Ok(());
         for number in 0..commit.event_count() {
-            let event = commit.event(number).map_err(|bad| bad.to_string())?;
+            let event = commit.event(number);
             let version = event.version().as_u64();
-            let next = self.next.entry(event.stream().to_owned()).or_default();
+            let unseen = if self.after_gap { version } else { 0 };
+            let next = self.next.entry(event.stream().to_owned()).or_insert(unseen);
             if version != *next && told.is_ok() {
                 told = Err(format!("event {number}: version {version} where {next} is next in its stream"));
             }
+            // On from what the event says, so that one gap is told once.
             *next = version.saturating_add(1);
         }
         told

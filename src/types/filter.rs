@@ -122,6 +122,11 @@ impl Filter {
             && self.occurred.is_none_or(|range| range.contains(event.occurred_at()))
     }
 
+    /// Whether there are no conditions other than those on streams.
+    pub(crate) fn admits_all_within_stream(&self) -> bool {
+        self.event_types.is_empty() && self.recorded.is_none() && self.occurred.is_none()
+    }
+
     /// Whether no stream is ruled out.
     pub(crate) fn admits_all_streams(&self) -> bool {
         self.categories.is_empty() && self.prefixes.is_empty() && self.subjects.is_empty()

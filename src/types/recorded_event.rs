@@ -1,7 +1,7 @@
 //! `RecordedEvent`: a fact as it was recorded, a view into the bytes it was read from.
 //!
-//! It owns a share of those bytes, so it lives as long as the caller likes and copies nothing. Both texts were checked
-//! to be UTF-8 when it was made.
+//! It owns a share of those bytes, so it lives as long as the caller likes and copies nothing. The parts were checked to lie
+//! in the bytes, and both texts to be UTF-8, before it was made.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,17 +9,19 @@ use std::sync::Arc;
 
 use super::{Encoding, EventId, NewEvent, Position, Timestamp, Version};
 
-/// Where in the shared bytes an event's four variable parts lie.
-#[derive(Clone, PartialEq, Eq)]
+/// Where in the shared bytes an event's four variable parts lie: one behind another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
-    /// The stream's name.
-    pub(crate) stream: Range<u32>,
-    /// The event's type.
-    pub(crate) event_type: Range<u32>,
-    /// The metadata.
-    pub(crate) metadata: Range<u32>,
-    /// The payload.
-    pub(crate) payload: Range<u32>,
+    /// Where the stream's name begins.
+    pub(crate) stream: u32,
+    /// Where the name ends and the event's type begins.
+    pub(crate) event_type: u32,
+    /// Where the type ends and the metadata begins.
+    pub(crate) metadata: u32,
+    /// Where the metadata ends and the payload begins.
+    pub(crate) payload: u32,
+    /// Where the payload ends.
+    pub(crate) end: u32,
 }
 
 /// An event as the store holds it.
@@ -30,6 +32,8 @@ pub struct RecordedEvent {
     id: EventId,
     version: Version,
     position: Position,
+    /// How many events of its commit come before it.
+    number: u32,
     occurred_at: Timestamp,
     recorded_at: Timestamp,
     encoding: Encoding,
@@ -41,28 +45,26 @@ pub(crate) struct Facts {
     pub(crate) id: EventId,
     pub(crate) version: Version,
     pub(crate) position: Position,
+    /// How many events of its commit come before it.
+    pub(crate) number: u32,
     pub(crate) occurred_at: Timestamp,
     pub(crate) recorded_at: Timestamp,
     pub(crate) encoding: Encoding,
 }
 
 impl RecordedEvent {
-    /// The event whose parts lie in `bytes` as `layout` says; `None` when a part lies outside, or a text is not UTF-8.
-    pub(crate) fn new(bytes: Arc<Vec<u8>>, layout: Layout, facts: Facts) -> Option<Self> {
-        let text =
-            |range: &Range<u32>| slice(&bytes, range).is_some_and(|part| std::str::from_utf8(part).is_ok());
-        let sound = text(&layout.stream)
-            && text(&layout.event_type)
-            && slice(&bytes, &layout.metadata).is_some()
-            && slice(&bytes, &layout.payload).is_some();
-        let Facts { id, version, position, occurred_at, recorded_at, encoding } = facts;
-        sound.then_some(Self { bytes, layout, id, version, position, occurred_at, recorded_at, encoding })
+    /// The event whose parts lie in `bytes` as `layout` says. The caller has checked that they do and that both texts are
+    /// UTF-8.
+    #[inline]
+    pub(crate) fn new(bytes: Arc<Vec<u8>>, layout: Layout, facts: Facts) -> Self {
+        let Facts { id, version, position, number, occurred_at, recorded_at, encoding } = facts;
+        Self { bytes, layout, number, id, version, position, occurred_at, recorded_at, encoding }
     }
 
     /// The name of the stream it is in.
     #[must_use]
     pub fn stream(&self) -> &str {
-        self.text(&self.layout.stream)
+        self.text(self.layout.stream..self.layout.event_type)
     }
 
     /// Its place in the stream.
@@ -77,6 +79,13 @@ impl RecordedEvent {
         self.position
     }
 
+    /// The position of the first event of its commit: the same for events that were appended together, all or nothing,
+    /// and for no others.
+    #[must_use]
+    pub fn commit_position(&self) -> Position {
+        Position::new(self.position.as_u64() - u64::from(self.number))
+    }
+
     /// Its identity.
     #[must_use]
     pub fn id(&self) -> EventId {
@@ -86,19 +95,19 @@ impl RecordedEvent {
     /// What kind of fact it is.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        self.text(&self.layout.event_type)
+        self.text(self.layout.event_type..self.layout.metadata)
     }
 
     /// The fact itself, as it was appended.
     #[must_use]
     pub fn payload(&self) -> &[u8] {
-        self.part(&self.layout.payload)
+        self.part(self.layout.payload..self.layout.end)
     }
 
     /// What was appended with it.
     #[must_use]
     pub fn metadata(&self) -> &[u8] {
-        self.part(&self.layout.metadata)
+        self.part(self.layout.metadata..self.layout.payload)
     }
 
     /// When it happened, as its writer said.
@@ -122,19 +131,16 @@ impl RecordedEvent {
     /// A copy that shares no bytes with other events: for holding a few events of many for long.
     #[must_use]
     pub fn detached(&self) -> Self {
-        let mut bytes = Vec::new();
-        let mut add = |part: &[u8]| {
-            let start = bytes.len();
-            bytes.extend_from_slice(part);
-            as_u32(start)..as_u32(bytes.len())
-        };
+        let Layout { stream, end, .. } = self.layout;
+        let moved = |at: u32| at - stream;
         let layout = Layout {
-            stream: add(self.stream().as_bytes()),
-            event_type: add(self.event_type().as_bytes()),
-            metadata: add(self.metadata()),
-            payload: add(self.payload()),
+            stream: 0,
+            event_type: moved(self.layout.event_type),
+            metadata: moved(self.layout.metadata),
+            payload: moved(self.layout.payload),
+            end: moved(end),
         };
-        Self { bytes: Arc::new(bytes), layout, ..self.clone() }
+        Self { bytes: Arc::new(self.part(stream..end).to_vec()), layout, ..self.clone() }
     }
 
     /// The event as a caller would append it again, id and occurred_at included.
@@ -151,30 +157,23 @@ impl RecordedEvent {
         }
     }
 
-    fn part(&self, range: &Range<u32>) -> &[u8] {
-        slice(&self.bytes, range)
-            .unwrap_or_else(|| unreachable!("ranges were checked when the event was made"))
+    fn part(&self, range: Range<u32>) -> &[u8] {
+        let in_usize = |at| usize::try_from(at).unwrap_or(usize::MAX);
+        let part = self.bytes.get(in_usize(range.start)..in_usize(range.end));
+        part.unwrap_or_else(|| unreachable!("ranges were checked before the event was made"))
     }
 
-    fn text(&self, range: &Range<u32>) -> &str {
+    fn text(&self, range: Range<u32>) -> &str {
         std::str::from_utf8(self.part(range))
-            .unwrap_or_else(|_| unreachable!("texts were checked when the event was made"))
+            .unwrap_or_else(|_| unreachable!("texts were checked before the event was made"))
     }
-}
-
-fn slice<'a>(bytes: &'a [u8], range: &Range<u32>) -> Option<&'a [u8]> {
-    bytes.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
-}
-
-fn as_u32(bytes: usize) -> u32 {
-    u32::try_from(bytes)
-        .unwrap_or_else(|_| unreachable!("an event's parts are limited to far less than 4 GiB"))
 }
 
 impl PartialEq for RecordedEvent {
     /// Equal when every value of the event is, wherever its bytes lie.
     fn eq(&self, other: &Self) -> bool {
         self.position == other.position
+            && self.number == other.number
             && self.version == other.version
             && self.id == other.id
             && self.occurred_at == other.occurred_at
@@ -195,6 +194,7 @@ impl fmt::Debug for RecordedEvent {
             .field("stream", &self.stream())
             .field("version", &self.version.as_u64())
             .field("position", &self.position.as_u64())
+            .field("commit_position", &self.commit_position().as_u64())
             .field("id", &format_args!("{}", self.id))
             .field("event_type", &self.event_type())
             .field("payload_bytes", &self.payload().len())

@@ -1,6 +1,8 @@
 //! Tests of annals through its public face, in one binary: a subject a file.
 
 mod append;
+#[cfg(feature = "cli")]
+mod command_line;
 mod concurrency;
 mod crash;
 mod damage;

@@ -19,8 +19,8 @@ impl Index {
         look(&self.tables.read())
     }
 
-    /// Publishes what was committed: readers see all of it or nothing.
-    pub(crate) fn publish<T>(&self, change: impl FnOnce(&mut Tables) -> T) -> T {
+    /// Changes the tables, in one step for all who read.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Tables) -> T) -> T {
         change(&mut self.tables.write())
     }
 }

@@ -1,0 +1,46 @@
+//! Opening a store that must be there: looking at a store never makes one.
+
+use std::path::Path;
+
+use annals::{Maintenance, Options, Store};
+
+use crate::failure::Failure;
+use crate::output::tell;
+
+const MANIFEST_NAME: &str = "MANIFEST";
+
+/// The store in `path`. What recovery cut off is told on standard error.
+pub(crate) fn open_existing(path: &Path) -> Result<Store, Failure> {
+    require_dir(path)?;
+    let manifest = path.join(MANIFEST_NAME);
+    let is_store = manifest
+        .try_exists()
+        .map_err(|error| Failure::because(format!("looking for {manifest:?}"), error))?;
+    if !is_store {
+        return Err(Failure::new(format!("{path:?} is not a store: it has no {MANIFEST_NAME}")));
+    }
+    open(Options::new().maintenance(Maintenance::Inline), path)
+}
+
+/// Opens a store as `options` say, and tells on standard error what was cut off.
+pub(crate) fn open(options: Options, path: &Path) -> Result<Store, Failure> {
+    let store =
+        options.open(path).map_err(|error| Failure::because(format!("opening store {path:?}"), error))?;
+    if let Some(torn) = &store.recovery().torn_tail {
+        tell(format_args!(
+            "the store was not closed cleanly: {} bytes of an unfinished write were cut off {:?} at offset {}, a copy is \
+             in {:?}",
+            torn.bytes, torn.path, torn.offset, torn.quarantined
+        ));
+    }
+    Ok(store)
+}
+
+/// Whether there is a directory to look at.
+pub(crate) fn require_dir(path: &Path) -> Result<(), Failure> {
+    match path.metadata() {
+        Ok(found) if found.is_dir() => Ok(()),
+        Ok(_) => Err(Failure::new(format!("{path:?} is not a store: it is not a directory"))),
+        Err(error) => Err(Failure::because(format!("looking at store {path:?}"), error)),
+    }
+}

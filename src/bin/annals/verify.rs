@@ -1,0 +1,60 @@
+//! `annals verify`: every byte looked at, all damage listed, nothing changed.
+
+use std::process::ExitCode;
+
+use annals::{Damage, ErrorKind, Store, VerifyReport};
+
+use crate::args;
+use crate::failure::Failure;
+use crate::open::require_dir;
+use crate::output::Output;
+
+const DAMAGED: u8 = 2;
+
+pub(crate) fn run(args: &args::Verify) -> Result<ExitCode, Failure> {
+    require_dir(&args.store)?;
+    match Store::verify(&args.store) {
+        Ok(report) => conclude(report.is_sound(), tell(&report)),
+        // Without a manifest nothing can be checked: that is the damage.
+        Err(error) if error.kind() == ErrorKind::Corrupt => conclude(false, tell_only(&error)),
+        Err(error) => Err(Failure::because(format!("verifying store {:?}", args.store), error)),
+    }
+}
+
+/// That damage was found is told by the exit code also when nobody reads the list to its end.
+fn conclude(sound: bool, told: Result<(), Failure>) -> Result<ExitCode, Failure> {
+    match told {
+        Err(failure) if !failure.is_closed_output() => Err(failure),
+        _ if sound => Ok(ExitCode::SUCCESS),
+        _ => Ok(ExitCode::from(DAMAGED)),
+    }
+}
+
+fn tell(report: &VerifyReport) -> Result<(), Failure> {
+    let VerifyReport { store_id, clean, files, bytes, frames, events, torn_tail, damages } = report;
+    let mut output = Output::new();
+    for Damage { path, offset, what } in damages {
+        output.line(format_args!("damage: {path:?} at offset {offset}: {what}"))?;
+    }
+    if let Some((path, offset)) = torn_tail {
+        output.line(format_args!(
+            "unfinished write: {path:?} at offset {offset}: the next opening cuts it off"
+        ))?;
+    }
+    let verdict = match damages.len() {
+        0 => "sound".to_owned(),
+        count => format!("damaged in {count} places, sound are"),
+    };
+    let closed = if *clean { "closed cleanly" } else { "open, or not closed cleanly" };
+    output.line(format_args!(
+        "{verdict}: {events} events, {frames} frames; {bytes} bytes in {files} journal files; store {store_id}, {closed}"
+    ))?;
+    output.finish()
+}
+
+fn tell_only(damage: &annals::Error) -> Result<(), Failure> {
+    let mut output = Output::new();
+    output.line(format_args!("damage: {damage}"))?;
+    output.line("damaged: nothing more can be checked")?;
+    output.finish()
+}
