@@ -14,5 +14,6 @@ mod model;
 mod opening;
 mod read;
 mod read_damaged;
+mod read_typed;
 mod ripgrep_history;
 mod support;
