@@ -5,8 +5,8 @@ use std::cell::Cell;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, Visitor};
 
+use super::depth::{DEPTH_MAX, too_deep};
 use super::visitor::{Bounded, Items};
-use super::{DEPTH_MAX, too_deep};
 
 /// How many elements of sequences and maps a payload may hold.
 ///

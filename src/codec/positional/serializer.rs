@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::ser::{self, Error as _, Serialize, Serializer};
 
-use super::{DEPTH_MAX, too_deep};
+use super::depth::{DEPTH_MAX, too_deep};
 use crate::codec::forward::{serialize_with_inner, serializer_scalars};
 
 /// A serializer for a format without field names: errs where serde skips a field (`skip_serializing_if`), and where
