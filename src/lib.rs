@@ -20,6 +20,7 @@ pub use codec::Json;
 pub use codec::{Codec, CodecError, DefaultCodec, NoCodec, Upcasters};
 pub use error::{Conflict, Error, ErrorKind, Failure, IdReuse, IdReuseReason, Place, Result};
 pub use journal::{Damage, TornTail};
+pub use snapshot::{SnapshotIgnored, SnapshotUse};
 pub use store::{
     Batch, Draft, Events, Maintenance, Options, Read, Recovery, RecoveryReport, Stats, Store, StoreRead,
     Stream, StreamInfo, StreamRead, TypedEvents, VerifyReport,
