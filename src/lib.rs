@@ -1,6 +1,7 @@
 //! annals: an embeddable event store.
 #![allow(missing_docs)]
 
+mod aggregate;
 pub mod codec;
 mod commit;
 pub mod disk;
@@ -13,6 +14,8 @@ mod snapshot;
 mod store;
 mod types;
 
+pub use aggregate::scenario as testing;
+pub use aggregate::{Aggregate, Executed, Loaded, Rejected, Repository};
 #[cfg(feature = "bincode")]
 pub use codec::Bincode;
 #[cfg(feature = "json")]

@@ -31,7 +31,7 @@ pub enum SnapshotIgnored {
     Foreign,
     /// It was folded up to an event that this store does not have.
     NewerThanLog,
-    /// It is of another `SNAPSHOT_SCHEMA`.
+    /// It is of another [`SNAPSHOT_SCHEMA`](crate::Aggregate::SNAPSHOT_SCHEMA).
     OtherSchema,
     /// It is of another state type.
     OtherStateType,
