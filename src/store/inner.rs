@@ -53,6 +53,8 @@ impl Inner {
             let _ = thread.join();
         }
         let closed = self.committer.close();
+        // Before the lock is free: whoever opens the store next has the snapshots to itself.
+        self.snapshots.close();
         closing.lock = None;
         closed
     }

@@ -122,10 +122,6 @@ impl<C> Stream<C> {
     pub fn exists(&self) -> bool {
         self.version().is_some()
     }
-
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.store
-    }
 }
 
 impl<C: Codec> Stream<C> {
@@ -159,6 +155,11 @@ impl<C: Codec> Stream<C> {
         let encode = |draft| typed::encode::<C, E>(draft, &self.store.upcasters, self.name.as_str());
         let events: Vec<NewEvent> = drafts.into_iter().map(encode).collect::<Result<_>>()?;
         self.append_raw(expected, events)
+    }
+
+    /// The raw event of a value, for callers who go on using the value.
+    pub(crate) fn encode<E: Serialize + DeserializeOwned>(&self, event: &E) -> Result<NewEvent> {
+        typed::encode_value::<C, E>(event, &self.store.upcasters, self.name.as_str())
     }
 
     /// Folds all events, oldest first.
