@@ -261,7 +261,7 @@ fn functions(source: &Source) -> Vec<(String, usize, usize)> {
     for (at, line) in lines.iter().enumerate() {
         let indent = &line[..line.len() - line.trim_start().len()];
         let Some((before, after)) = line.split_once("fn ") else { continue };
-        let words = before.trim().split_whitespace();
+        let words = before.split_whitespace();
         if !is_code(line)
             || !words.clone().all(|word| word.starts_with("pub") || word == "const" || word == "in")
         {
