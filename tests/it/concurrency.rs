@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use annals::{Durability, ErrorKind, ExpectedVersion, Options, Receipt, Store, Version};
 use tempfile::TempDir;
 
-use crate::support::{Rng, all, event, event_with_id};
+use crate::support::{Rng, all, event, event_with_id, to_usize};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
 
@@ -34,7 +34,7 @@ fn assert_one_wins_each_round(durability: Durability, threads: usize, rounds: u6
                     match stream.append_raw(expected, [event(format!("{round} {thread}"))]) {
                         Ok(receipt) => {
                             assert_eq!(receipt.version(), Some(Version::new(round)));
-                            winners[round as usize].fetch_add(1 + thread as u64 * 1_000, Ordering::SeqCst);
+                            winners[to_usize(round)].fetch_add(1 + thread as u64 * 1_000, Ordering::SeqCst);
                         }
                         Err(error) => {
                             let conflict = error.conflicts().next().expect("a conflict and nothing else");
@@ -85,7 +85,7 @@ fn positions_have_no_gap_and_every_receipt_is_true_however_many_write() {
                     let mut rng = Rng::new(thread);
                     let mut receipts = Vec::new();
                     for number in 0..120 {
-                        let payload = format!("{thread} {number} {}", "x".repeat(rng.below(400) as usize));
+                        let payload = format!("{thread} {number} {}", "x".repeat(rng.index(400)));
                         let (one, other) = (rng.below(20), 20 + rng.below(20));
                         let batch = store
                             .batch()
@@ -128,7 +128,7 @@ fn positions_have_no_gap_and_every_receipt_is_true_however_many_write() {
     }
     for (payload, receipt) in &receipts {
         for (version, position) in receipt.versions().zip(receipt.positions()) {
-            let event = &events[position.as_u64() as usize];
+            let event = &events[to_usize(position.as_u64())];
             assert_eq!(event.stream(), receipt.stream().as_str());
             assert_eq!((event.version(), event.payload()), (version, payload.as_bytes()));
             assert_eq!(event.recorded_at(), receipt.recorded_at());
@@ -187,7 +187,10 @@ fn readers_beside_writers_see_only_prefixes_that_grow() {
                 let mut seen = Vec::new();
                 while !done.load(Ordering::SeqCst) {
                     let events = all(&store);
-                    assert!(events.len() >= seen.len() && events.len() % 2 == 0, "whole commits only");
+                    assert!(
+                        events.len() >= seen.len() && events.len().is_multiple_of(2),
+                        "whole commits only"
+                    );
                     assert_eq!(events[..seen.len()], seen[..], "what was seen stays as it was");
                     let last = store.stream("s-1").expect("name").last().expect("last");
                     let in_view = events.iter().rfind(|event| event.stream() == "s-1");

@@ -186,7 +186,7 @@ fn files_of_another_store_are_an_error() {
         frame_of_other.get_mut(&journal(number)).expect("file")[frame(0)].copy_from_slice(bytes);
         assert_corrupt(&frame_of_other, &journal(number), "another store's frame");
     }
-    let mut mixed = files.clone();
+    let mut mixed = files;
     mixed.insert("/bank/MANIFEST".into(), other[Path::new("/bank/MANIFEST")].clone());
     assert_corrupt(&mixed, &journal(1), "another store's manifest");
 }

@@ -33,10 +33,10 @@ fn filled(recent_bytes_max: usize) -> (TempDir, Store) {
         clock.set(commit / 2 * 10);
         let mut batch = store.batch();
         for _ in 0..1 + rng.below(5) {
-            let stream = STREAMS[rng.below(6) as usize];
-            let payload = vec![b'x'; rng.below(900) as usize];
-            let event = NewEvent::new(TYPES[rng.below(3) as usize], payload).expect("type");
-            let occurred = Timestamp::from_micros(rng.below(700) as i64);
+            let stream = STREAMS[rng.index(6)];
+            let payload = vec![b'x'; rng.index(900)];
+            let event = NewEvent::new(TYPES[rng.index(3)], payload).expect("type");
+            let occurred = Timestamp::from_micros(rng.below(700).cast_signed());
             batch = batch.append_raw(stream, ANY, [event.occurred_at(occurred)]);
         }
         batch.commit().expect("commit");
@@ -176,23 +176,23 @@ fn a_read_as_of_the_past_shows_exactly_what_had_happened() {
 }
 
 fn some_filter(rng: &mut Rng) -> Filter {
-    let time = |rng: &mut Rng| Timestamp::from_micros(rng.below(750) as i64 - 20);
+    let time = |rng: &mut Rng| Timestamp::from_micros(rng.below(750).cast_signed() - 20);
     let mut filter = Filter::new();
     if rng.chance(3) {
-        filter = filter.category(["account", "customer", "nobody"][rng.below(3) as usize]);
+        filter = filter.category(["account", "customer", "nobody"][rng.index(3)]);
     }
     if rng.chance(6) {
         filter = filter.category("orders.eu.placed");
     }
     if rng.chance(4) {
-        filter = filter.stream_prefix(["acc", "account-", "o", ""][rng.below(4) as usize]);
+        filter = filter.stream_prefix(["acc", "account-", "o", ""][rng.index(4)]);
     }
     if rng.chance(4) {
-        let pattern = ["orders.*.paid", "orders.>", "*", ">", "account-1"][rng.below(5) as usize];
+        let pattern = ["orders.*.paid", "orders.>", "*", ">", "account-1"][rng.index(5)];
         filter = filter.subject(pattern.parse().expect("pattern"));
     }
     if rng.chance(2) {
-        filter = filter.event_types(TYPES.into_iter().take(1 + rng.below(3) as usize));
+        filter = filter.event_types(TYPES.into_iter().take(1 + rng.index(3)));
     }
     let (from, to) = (time(rng), time(rng));
     filter = match rng.below(6) {

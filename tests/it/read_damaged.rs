@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use annals::{ErrorKind, Events, ExpectedVersion, Maintenance, Options, Position, Store, Version};
 
-use crate::support::{CallKind, SimDisk, Verdict, event, id};
+use crate::support::{CallKind, SimDisk, Verdict, event, id, to_usize};
 
 const ROOT: &str = "/bank";
 const EVENTS: u64 = 100;
@@ -41,7 +41,7 @@ fn with_bad_commit(bad: u64) -> (SimDisk, Store) {
     let (files, starts) = base();
     let disk = SimDisk::with_files(files);
     let store = options(&disk).open(ROOT).expect("open");
-    let (from, to) = (starts[bad as usize], starts.get(bad as usize + 1).copied().unwrap_or(u64::MAX));
+    let (from, to) = (starts[to_usize(bad)], starts.get(to_usize(bad) + 1).copied().unwrap_or(u64::MAX));
     disk.on_call(move |call| {
         let end = call.offset + call.bytes as u64;
         let is_bad = call.kind == CallKind::Read && call.bytes > 0 && call.offset < to && end > from;

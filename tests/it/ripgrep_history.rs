@@ -14,6 +14,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use crate::support::to_usize;
+
 const DAY: i64 = 86_400_000_000;
 
 /// One line of the source.
@@ -174,7 +176,7 @@ fn the_file_tree_as_of_every_checkpoint_is_that_of_the_repository() {
     let files = Filter::new().stream_prefix("file/");
     for checkpoint in history.answer("checkpoints").as_array().expect("checkpoints") {
         let batch = checkpoint["after_batch"].as_u64().expect("batch");
-        let read = history.store.read().as_of(history.ends[batch as usize]).filter(files.clone());
+        let read = history.store.read().as_of(history.ends[to_usize(batch)]).filter(files.clone());
         let mut tree: BTreeMap<String, String> = BTreeMap::new();
         for typed in read.typed::<Change>() {
             let (event, change) = typed.expect("typed");

@@ -19,6 +19,11 @@ pub(crate) fn event_with_id(number: u64, payload: impl AsRef<[u8]>) -> NewEvent 
     event(payload).id(id(number))
 }
 
+/// A number that counts what is in memory.
+pub(crate) fn to_usize(number: u64) -> usize {
+    usize::try_from(number).expect("it fits into memory")
+}
+
 /// All events of a store, oldest first.
 pub(crate) fn all(store: &Store) -> Vec<RecordedEvent> {
     store.read().iter().collect::<annals::Result<_>>().expect("every event can be read")

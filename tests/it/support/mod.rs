@@ -9,7 +9,7 @@ mod sim_crash;
 mod sim_disk;
 
 pub(crate) use clock::ManualClock;
-pub(crate) use events::{all, event, event_with_id, id, payloads};
+pub(crate) use events::{all, event, event_with_id, id, payloads, to_usize};
 pub(crate) use rng::Rng;
 pub(crate) use sim_crash::Keep;
 pub(crate) use sim_disk::{Call, CallKind, SimDisk, Verdict};

@@ -27,6 +27,11 @@ impl Rng {
         self.next() % bound
     }
 
+    /// An index below `bound`.
+    pub(crate) fn index(&mut self, bound: usize) -> usize {
+        super::to_usize(self.below(bound as u64))
+    }
+
     pub(crate) fn chance(&mut self, one_in: u64) -> bool {
         self.below(one_in) == 0
     }
