@@ -33,6 +33,7 @@ pub(crate) enum CallKind {
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) kind: CallKind,
+    pub(crate) path: PathBuf,
     pub(crate) offset: u64,
     pub(crate) bytes: usize,
 }
@@ -162,13 +163,14 @@ impl SimDisk {
         self.0.lock().expect("no test panics while it holds the disk")
     }
 
-    fn enter(&self, kind: CallKind) -> io::Result<(MutexGuard<'_, State>, Verdict)> {
-        self.enter_at(kind, 0, 0)
+    fn enter(&self, kind: CallKind, path: &Path) -> io::Result<(MutexGuard<'_, State>, Verdict)> {
+        self.enter_at(kind, path, 0, 0)
     }
 
     fn enter_at(
         &self,
         kind: CallKind,
+        path: &Path,
         offset: u64,
         bytes: usize,
     ) -> io::Result<(MutexGuard<'_, State>, Verdict)> {
@@ -180,7 +182,7 @@ impl SimDisk {
             state.calls += 1;
         }
         let verdict = match state.hook.as_mut() {
-            Some(hook) => hook(&Call { kind, offset, bytes }),
+            Some(hook) => hook(&Call { kind, path: path.to_owned(), offset, bytes }),
             None => Verdict::Proceed,
         };
         match verdict {
@@ -196,7 +198,7 @@ fn parent(path: &Path) -> PathBuf {
 
 impl Disk for SimDisk {
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let (mut state, _) = self.enter(CallKind::CreateDir)?;
+        let (mut state, _) = self.enter(CallKind::CreateDir, path)?;
         if state.names.contains_key(path) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -225,13 +227,13 @@ impl Disk for SimDisk {
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
         let inode = if mode == OpenMode::CreateNew {
-            let (mut state, _) = self.enter(CallKind::Create)?;
+            let (mut state, _) = self.enter(CallKind::Create, path)?;
             if state.names.contains_key(path) {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
             state.link(path)
         } else {
-            let (state, _) = self.enter(CallKind::Read)?;
+            let (state, _) = self.enter(CallKind::Read, path)?;
             *state.names.get(path).ok_or(io::ErrorKind::NotFound)?
         };
         let told_of = AtomicU64::new(self.state().inodes[inode].failed_syncs);
@@ -239,7 +241,7 @@ impl Disk for SimDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let (mut state, _) = self.enter(CallKind::Rename)?;
+        let (mut state, _) = self.enter(CallKind::Rename, to)?;
         let inode = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.inodes[inode].path = to.to_owned();
         state.names.insert(to.to_owned(), inode);
@@ -249,14 +251,14 @@ impl Disk for SimDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        let (mut state, _) = self.enter(CallKind::Remove)?;
+        let (mut state, _) = self.enter(CallKind::Remove, path)?;
         state.names.remove(path).ok_or(io::ErrorKind::NotFound)?;
         state.pending_names.push((parent(path), NameChange::Unlink(path.to_owned())));
         Ok(())
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let (mut state, _) = self.enter(CallKind::SyncDir)?;
+        let (mut state, _) = self.enter(CallKind::SyncDir, dir)?;
         let (of_dir, others) =
             std::mem::take(&mut state.pending_names).into_iter().partition(|(at, _)| at == dir);
         state.pending_names = others;
@@ -267,7 +269,7 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
-        let (mut state, _) = self.enter(CallKind::Lock)?;
+        let (mut state, _) = self.enter(CallKind::Lock, path)?;
         if !state.locked.insert(path.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -335,6 +337,10 @@ struct SimFile {
 }
 
 impl SimFile {
+    fn path(&self) -> PathBuf {
+        self.disk.state().inodes[self.inode].path.clone()
+    }
+
     fn change(&self, state: &mut State, change: Change) {
         assert!(self.writable, "a file opened to be read is never written to: {}", self.inode);
         let inode = &mut state.inodes[self.inode];
@@ -345,7 +351,7 @@ impl SimFile {
 
 impl DiskFile for SimFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let (state, verdict) = self.disk.enter_at(CallKind::Read, offset, buffer.len())?;
+        let (state, verdict) = self.disk.enter_at(CallKind::Read, &self.path(), offset, buffer.len())?;
         let bytes = &state.inodes[self.inode].current;
         let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
         let most = if let Verdict::Short(most) = verdict { most } else { usize::MAX };
@@ -355,7 +361,7 @@ impl DiskFile for SimFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let (mut state, verdict) = self.disk.enter_at(CallKind::Write, offset, bytes.len())?;
+        let (mut state, verdict) = self.disk.enter_at(CallKind::Write, &self.path(), offset, bytes.len())?;
         let count = match verdict {
             Verdict::Short(most) | Verdict::FailAfter(most, _) => bytes.len().min(most),
             Verdict::Proceed | Verdict::Fail(_) => bytes.len(),
@@ -369,13 +375,13 @@ impl DiskFile for SimFile {
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
-        let (mut state, _) = self.disk.enter(CallKind::Allocate)?;
+        let (mut state, _) = self.disk.enter(CallKind::Allocate, &self.path())?;
         self.change(&mut state, Change::Length(usize::try_from(bytes).expect("length")));
         Ok(())
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let (mut state, verdict) = self.disk.enter(CallKind::Sync)?;
+        let (mut state, verdict) = self.disk.enter(CallKind::Sync, &self.path())?;
         let Inode { durable, pending, failed_syncs, .. } = &mut state.inodes[self.inode];
         let pending = std::mem::take(pending);
         if let Verdict::Fail(error) = verdict {
