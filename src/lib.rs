@@ -83,7 +83,7 @@ pub use error::{Conflict, Error, ErrorKind, Failure, IdReuse, IdReuseReason, Pla
 pub use journal::{Damage, TornTail};
 pub use snapshot::{SnapshotIgnored, SnapshotUse};
 pub use store::{
-    Batch, Draft, Events, Maintenance, Options, Read, Recovery, RecoveryReport, Stats, Store, StoreRead,
-    Stream, StreamInfo, StreamRead, TypedEvents, VerifyReport,
+    Batch, Creation, Draft, Events, Maintenance, Options, Read, Recovery, RecoveryReport, Stats, Store,
+    StoreRead, Stream, StreamInfo, StreamRead, TypedEvents, VerifyReport,
 };
 pub use types::*;

@@ -34,8 +34,9 @@ pub(crate) struct WriterStats {
 }
 
 /// Whether appends are taken.
-#[derive(Debug)]
-enum State {
+#[derive(Debug, Default)]
+pub(crate) enum WriterState {
+    #[default]
     Open,
     /// A sync failed, with this error: nothing is appended any more.
     Poisoned(Error),
@@ -55,30 +56,10 @@ pub(crate) struct Writer {
     pub(crate) last_recorded_at: Option<Timestamp>,
     pub(crate) ahead: Option<Arc<PrepareAhead>>,
     pub(crate) stats: Arc<Mutex<WriterStats>>,
-    state: State,
-}
-
-/// What a writer is made of.
-#[derive(Debug)]
-pub(crate) struct WriterParts {
-    pub(crate) appender: Appender,
-    pub(crate) log: Arc<Log>,
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) root: PathBuf,
-    pub(crate) manifest: Manifest,
-    pub(crate) ahead: Option<Arc<PrepareAhead>>,
-    pub(crate) stats: Arc<Mutex<WriterStats>>,
+    pub(crate) state: WriterState,
 }
 
 impl Writer {
-    pub(crate) fn new(parts: WriterParts) -> Self {
-        let WriterParts { appender, log, disk, clock, root, manifest, ahead, stats } = parts;
-        let last_recorded_at = log.index.read(|tables| tables.last_recorded_at());
-        let state = State::Open;
-        Self { appender, log, disk, clock, root, manifest, last_recorded_at, ahead, stats, state }
-    }
-
     /// Serves all who wait, in their order; everyone is answered when this returns.
     pub(crate) fn serve(&mut self, waiters: &[Arc<Waiter>]) {
         let mut group = Group::new(self.appender.begin());
@@ -159,6 +140,10 @@ impl Writer {
         if group.answers.is_empty() {
             return;
         }
+        if let Err(error) = self.check_open() {
+            // The group before this one, of the same round, may have ended everything.
+            return group.answers.into_iter().for_each(|answer| answer.waiter.answer(Err(error.clone())));
+        }
         if let Err(failure) = self.put(&group) {
             return self.fail(group, failure);
         }
@@ -221,19 +206,19 @@ impl Writer {
 
     /// From now on nothing is appended.
     pub(crate) fn poison(&mut self, first: Error) {
-        if matches!(self.state, State::Open) {
-            self.state = State::Poisoned(first);
+        if matches!(self.state, WriterState::Open) {
+            self.state = WriterState::Poisoned(first);
         }
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
         match &self.state {
-            State::Open => Ok(()),
-            State::Poisoned(first) => {
+            WriterState::Open => Ok(()),
+            WriterState::Poisoned(first) => {
                 let what = format!("the store takes no appends until it is opened again, since: {first}");
                 Err(Error::new(ErrorKind::Poisoned, what).with_source(first.clone()))
             }
-            State::Closed => Err(Error::new(ErrorKind::Closed, "the store was closed")),
+            WriterState::Closed => Err(Error::new(ErrorKind::Closed, "the store was closed")),
         }
     }
 
@@ -254,12 +239,12 @@ impl Writer {
             Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
             Err(error) => {
                 // Nothing is written to a poisoned store, and nothing synced.
-                self.state = State::Closed;
+                self.state = WriterState::Closed;
                 return Err(error);
             }
             Ok(()) => {}
         }
-        self.state = State::Closed;
+        self.state = WriterState::Closed;
         if self.manifest.closed.is_some() {
             return Ok(());
         }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::commit::{Committer, PrepareAhead, Writer, WriterParts, WriterStats};
+use crate::commit::{Committer, PrepareAhead, Writer, WriterState, WriterStats};
 use crate::disk::{Disk, DiskLock, IdSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Index, Log, Tables};
@@ -21,7 +21,7 @@ use crate::snapshot::Snapshots;
 use crate::types::{Position, StoreId};
 
 use super::inner::Inner;
-use super::{Maintenance, Options, Recovery, RecoveryReport, Store, maintenance};
+use super::{Creation, Maintenance, Options, Recovery, RecoveryReport, Store, maintenance};
 
 const LOCK_NAME: &str = "LOCK";
 const JOURNAL_DIR: &str = "journal";
@@ -36,7 +36,10 @@ pub(super) fn journal_dir(root: &Path) -> PathBuf {
 pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
     let started = Instant::now();
     let disk = &*options.disk;
-    let root = create_root(disk, path)?;
+    let root = match options.creation {
+        Creation::IfMissing => create_root(disk, path)?,
+        Creation::Never => existing_root(disk, path)?,
+    };
     let lock = take_lock(disk, &root)?;
     let journal = journal_dir(&root);
     let (manifest, created) = match Manifest::read(disk, &root)? {
@@ -103,16 +106,18 @@ fn put_together(
         options.journal_file_bytes,
         tail,
     );
-    let committer = Committer::new(Writer::new(WriterParts {
+    let committer = Committer::new(Writer {
         appender,
-        log: Arc::clone(&log),
         disk: Arc::clone(&options.disk),
         clock: Arc::clone(&options.clock),
         root: root.clone(),
         manifest,
+        last_recorded_at: log.index.read(Tables::last_recorded_at),
         ahead: ahead.clone(),
         stats: Arc::clone(&stats),
-    }));
+        state: WriterState::default(),
+        log: Arc::clone(&log),
+    });
     let thread = ahead.as_ref().and_then(|ahead| maintenance::start(Arc::clone(ahead)));
     let snapshots = Snapshots::new(Arc::clone(&options.disk), root.join(SNAPSHOTS_DIR), manifest.store);
     Store::new(Inner {
@@ -141,6 +146,20 @@ fn create_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
     }
     disk.create_dir(&path).map_err(|error| Error::io("creating directory", &path, error))?;
     disk.resolve(&path).map_err(|error| Error::io("resolving", &path, error))
+}
+
+/// The directory of a store that must be there; nothing is made if it is not.
+fn existing_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
+    let missing = || Error::new(ErrorKind::NotFound, format!("{}: there is no store", path.display()));
+    let absolute = std::path::absolute(path).map_err(|error| Error::io("resolving", path, error))?;
+    let root = disk.resolve(&absolute).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(),
+        _ => Error::io("resolving", &absolute, error),
+    })?;
+    if Manifest::read(disk, &root)?.is_none() && holds_no_frame(disk, &journal_dir(&root)).unwrap_or(true) {
+        return Err(missing());
+    }
+    Ok(root)
 }
 
 fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>> {
