@@ -18,15 +18,17 @@ pub(crate) struct Log {
 impl Log {
     /// The event at one place.
     pub(crate) fn event(&self, place: Place) -> Result<RecordedEvent> {
-        let mut found = vec![self.index.read(|tables| tables.find_one(place))?];
-        let failure = self.fetch(&mut found);
+        let mut found = [self.index.read(|tables| tables.find_one(place))?];
+        if let Some((_, error)) = self.fetch(&mut found) {
+            return Err(error);
+        }
         let event = found.first_mut().and_then(Found::take_first);
-        event.ok_or_else(|| failure.unwrap_or_else(|| unreachable!("what was found was fetched or failed")))
+        Ok(event.unwrap_or_else(|| unreachable!("what was found was fetched")))
     }
 
-    /// Brings the commits of these events into memory, in order. Stops at the first that cannot be read: what comes before
-    /// it stays, and the error tells of it.
-    pub(crate) fn fetch(&self, found: &mut Vec<Found>) -> Option<Error> {
+    /// Brings the commits of these events into memory, in order. Stops at the first that cannot be read, and says which of
+    /// `found` it is and why.
+    pub(crate) fn fetch(&self, found: &mut [Found]) -> Option<(usize, Error)> {
         let mut places: Vec<FrameAt> = found.iter().filter_map(Found::on_disk).collect();
         places.dedup();
         if places.is_empty() {
@@ -35,7 +37,6 @@ impl Log {
         let (commits, failure) = self.files.read_commits_until_failure(&places);
         let mut commits = places.iter().zip(commits);
         let mut current: Option<(&FrameAt, CommitView)> = None;
-        let mut readable = found.len();
         for (number, one) in found.iter_mut().enumerate() {
             let Some(at) = one.on_disk() else { continue };
             if current.as_ref().is_none_or(|(of, _)| **of != at) {
@@ -43,13 +44,9 @@ impl Log {
             }
             match &current {
                 Some((_, commit)) => one.read_as(commit.clone()),
-                None => {
-                    readable = number;
-                    break;
-                }
+                None => return failure.map(|error| (number, error)),
             }
         }
-        found.truncate(readable);
-        failure
+        None
     }
 }

@@ -31,7 +31,7 @@ pub(crate) struct EventIter {
     failed: Option<Error>,
 }
 
-/// Events in memory and not yet handed out, and the error that stands behind them.
+/// Events in memory and not yet handed out, and the error that stands behind them as seen from the piece's own end.
 #[derive(Debug, Default)]
 struct Piece {
     runs: VecDeque<Found>,
@@ -112,8 +112,8 @@ impl EventIter {
         }
         // What the other end has read and not handed out is next for this end.
         let mut rest = mem::take(self.piece(end.other()));
-        if end == End::Back && rest.failure.is_some() {
-            // An error stands behind the front's events: for the back it comes first.
+        if rest.failure.is_some() {
+            // The error stands behind the other end's events: for this end it comes first.
             rest.runs.clear();
         }
         let is_something = !rest.runs.is_empty() || rest.failure.is_some();
@@ -133,11 +133,14 @@ impl EventIter {
         let (mut runs, done) = log.index.read(|tables| plan.take(tables, filter, end, *piece_events))?;
         self.plan_is_done = done;
         self.piece_events = (self.piece_events * 2).min(PIECE_EVENTS_MAX);
-        let wanted = runs.len();
-        let failure = self.log.fetch(&mut runs);
-        if end == End::Back && runs.len() < wanted {
-            // From the front, events before the one that failed are good; from the back, none of them is next.
-            runs.clear();
+        let mut failure = None;
+        while let Some((number, error)) = log.fetch(&mut runs) {
+            failure = Some(error);
+            // What lies between this end and what cannot be read is good.
+            match end {
+                End::Front => runs.truncate(number),
+                End::Back => drop(runs.drain(..=number)),
+            }
         }
         *self.piece(end) = Piece { runs: runs.into(), failure };
         Ok(())

@@ -192,7 +192,10 @@ impl<P, C> fmt::Debug for Read<P, C> {
     }
 }
 
-/// Recorded events in the order of a read, from either end. After an error it yields that error for ever.
+/// Recorded events in the order of a read, from either end.
+///
+/// After an error it yields that error for ever, so that nobody takes the error's place for the end. Stop at the first:
+/// `?` in a loop does, and so does collecting into a `Result`; `count` and `filter_map(Result::ok)` would not end.
 #[derive(Debug)]
 pub struct Events {
     events: EventIter,

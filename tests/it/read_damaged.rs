@@ -88,6 +88,7 @@ fn from_the_back_no_event_is_passed_over_before_the_error() {
             assert!(wanted > bad);
             wanted -= 1;
         }
+        assert_eq!(wanted, bad, "every event behind the bad one is read");
         assert_fails_for_ever(&mut events, "the bad one");
     }
 }
