@@ -387,7 +387,8 @@ impl World {
 fn the_store_does_what_a_plain_vec_does_whatever_the_caller_does() {
     const SEED: [u8; 32] = *b"annals: what happened, in order.";
     println!("model: seed {:?}", String::from_utf8_lossy(&SEED));
-    let config = Config { cases: 160, failure_persistence: None, ..Config::default() };
+    let config =
+        Config { cases: 160, failure_persistence: None, max_shrink_time: 10_000, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &SEED));
     let recent = prop_oneof![Just(0_usize), Just(2_000), Just(usize::MAX)];
     let answers: RefCell<BTreeMap<String, u64>> = RefCell::default();

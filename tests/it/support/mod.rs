@@ -2,6 +2,7 @@
 //! disk in memory.
 
 mod clock;
+mod done_on_drop;
 mod events;
 pub(crate) mod history;
 mod rng;
@@ -9,6 +10,7 @@ mod sim_crash;
 mod sim_disk;
 
 pub(crate) use clock::ManualClock;
+pub(crate) use done_on_drop::DoneOnDrop;
 pub(crate) use events::{all, event, event_with_id, id, payloads, to_usize};
 pub(crate) use rng::Rng;
 pub(crate) use sim_crash::Keep;
