@@ -11,7 +11,7 @@ mod sim_disk;
 
 pub(crate) use clock::ManualClock;
 pub(crate) use done_on_drop::DoneOnDrop;
-pub(crate) use events::{all, event, event_with_id, id, payloads, to_usize};
+pub(crate) use events::{all, count, event, event_with_id, id, payloads, to_usize};
 pub(crate) use rng::Rng;
 pub(crate) use sim_crash::Keep;
 pub(crate) use sim_disk::{Call, CallKind, SimDisk, Verdict};
