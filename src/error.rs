@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Invalid,
     /// A value cannot be encoded, or would not come back as it was; nothing was written. Or a payload cannot be decoded.
     Codec,
+    /// There is no store at the path, and none was to be made.
+    NotFound,
     /// Another handle, here or in another process, has the store open.
     Locked,
     /// Bytes on disk are not what was written.

@@ -23,6 +23,24 @@ pub fn decode_any<C: Codec, E: DeserializeOwned>(stored: Stored<'_>) -> Result<E
     }
 }
 
+/// A whole value, read with the codec of this number: `C`, or one of the codecs of annals.
+///
+/// # Errors
+/// When the codec is not known here, and whatever the codec finds.
+pub(crate) fn decode_value_any<C: Codec, T: DeserializeOwned>(
+    codec: CodecId,
+    bytes: &[u8],
+) -> Result<T, CodecError> {
+    match codec {
+        codec if codec == C::ID => C::decode_value(bytes),
+        #[cfg(feature = "bincode")]
+        CodecId::BINCODE => super::Bincode::decode_value(bytes),
+        #[cfg(feature = "json")]
+        CodecId::JSON => super::Json::decode_value(bytes),
+        codec => Err(CodecError::new(not_known(codec))),
+    }
+}
+
 fn not_known(codec: CodecId) -> String {
     let number = codec.as_u8();
     match codec {

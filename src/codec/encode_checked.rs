@@ -38,6 +38,25 @@ where
     Err(CodecError::new(format!("event {name:?} would be read back as another value{}", hint::<C>())))
 }
 
+/// A whole value as `C` encodes it, after the same check: for the states in snapshots.
+///
+/// # Errors
+/// When the value cannot be encoded, cannot be decoded, or comes back as something else.
+pub(crate) fn encode_value_checked<C, T>(value: &T) -> Result<Vec<u8>, CodecError>
+where
+    C: Codec,
+    T: Serialize + DeserializeOwned,
+{
+    let bytes = C::encode_value(value)?;
+    let read_back = C::decode_value::<T>(&bytes)
+        .map_err(|cause| cause.in_context(format_args!("the value cannot be read back{}", hint::<C>())))?;
+    let again = C::encode_value(&read_back)?;
+    if bytes == again || is_permuted(&bytes, &again) {
+        return Ok(bytes);
+    }
+    Err(CodecError::new(format!("the value would be read back as another one{}", hint::<C>())))
+}
+
 /// What the user should look for.
 fn hint<C: Codec>() -> String {
     format!(

@@ -19,7 +19,7 @@ mod forward;
 #[cfg(feature = "json")]
 mod json;
 mod positional;
-#[cfg(test)]
+#[cfg(all(test, feature = "bincode"))]
 mod tests;
 mod upcast;
 
@@ -27,8 +27,10 @@ mod upcast;
 pub use self::bincode::Bincode;
 pub use codec_trait::Codec;
 pub use decode_any::decode_any;
+pub(crate) use decode_any::decode_value_any;
 pub use default_codec::{DefaultCodec, NoCodec};
 pub use encode_checked::encode_checked;
+pub(crate) use encode_checked::encode_value_checked;
 pub use encoded::{Encoded, Stored};
 pub use error::CodecError;
 pub use event::{Header, Rest, put_together, take_apart};

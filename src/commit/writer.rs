@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 
 use crate::disk::{Clock, CreateFailure, Disk};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{Index, Source};
-use crate::journal::{Appender, ClosedAt, CommitView, Files, WriteFailure};
+use crate::index::Log;
+use crate::journal::{Appender, CommitView, FrameAt, WriteFailure};
 use crate::manifest::Manifest;
-use crate::types::{BatchReceipt, EventId, StreamName, Timestamp, Version};
+use crate::types::{BatchReceipt, ClosedAt, EventId, StreamName, Timestamp, Version};
 
 use super::group::{Group, already_appended, nothing_appended, refused};
 use super::judge::{Known, Verdict, View, judge};
@@ -34,8 +34,9 @@ pub(crate) struct WriterStats {
 }
 
 /// Whether appends are taken.
-#[derive(Debug)]
-enum State {
+#[derive(Debug, Default)]
+pub(crate) enum WriterState {
+    #[default]
     Open,
     /// A sync failed, with this error: nothing is appended any more.
     Poisoned(Error),
@@ -46,8 +47,7 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) appender: Appender,
-    pub(crate) index: Arc<Index>,
-    pub(crate) files: Arc<Files>,
+    pub(crate) log: Arc<Log>,
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) root: PathBuf,
@@ -56,31 +56,10 @@ pub(crate) struct Writer {
     pub(crate) last_recorded_at: Option<Timestamp>,
     pub(crate) ahead: Option<Arc<PrepareAhead>>,
     pub(crate) stats: Arc<Mutex<WriterStats>>,
-    state: State,
-}
-
-/// What a writer is made of.
-#[derive(Debug)]
-pub(crate) struct WriterParts {
-    pub(crate) appender: Appender,
-    pub(crate) index: Arc<Index>,
-    pub(crate) files: Arc<Files>,
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) root: PathBuf,
-    pub(crate) manifest: Manifest,
-    pub(crate) ahead: Option<Arc<PrepareAhead>>,
-    pub(crate) stats: Arc<Mutex<WriterStats>>,
+    pub(crate) state: WriterState,
 }
 
 impl Writer {
-    pub(crate) fn new(parts: WriterParts) -> Self {
-        let WriterParts { appender, index, files, disk, clock, root, manifest, ahead, stats } = parts;
-        let last_recorded_at = index.read(|tables| tables.last_recorded_at());
-        let state = State::Open;
-        Self { appender, index, files, disk, clock, root, manifest, last_recorded_at, ahead, stats, state }
-    }
-
     /// Serves all who wait, in their order; everyone is answered when this returns.
     pub(crate) fn serve(&mut self, waiters: &[Arc<Waiter>]) {
         let mut group = Group::new(self.appender.begin());
@@ -100,7 +79,7 @@ impl Writer {
 
     /// Judges one request and makes it part of the group.
     fn take_in(&mut self, group: &mut Group, waiter: &Arc<Waiter>, request: Request) {
-        let view = StoreView { index: &self.index, files: &self.files, group, request: &request };
+        let view = StoreView { log: &self.log, group, request: &request };
         let waiter = Arc::clone(waiter);
         let version = |name: &StreamName| view.version(name);
         let recorded_at = self.last_recorded_at.unwrap_or_default();
@@ -161,6 +140,10 @@ impl Writer {
         if group.answers.is_empty() {
             return;
         }
+        if let Err(error) = self.check_open() {
+            // The group before this one, of the same round, may have ended everything.
+            return group.answers.into_iter().for_each(|answer| answer.waiter.answer(Err(error.clone())));
+        }
         if let Err(failure) = self.put(&group) {
             return self.fail(group, failure);
         }
@@ -190,9 +173,11 @@ impl Writer {
         Ok(())
     }
 
-    fn publish(&self, commits: Vec<(CommitView, crate::journal::FrameAt)>) {
-        let published =
-            self.index.change(|tables| commits.into_iter().try_for_each(|(view, at)| tables.add(view, at)));
+    fn publish(&self, commits: Vec<(CommitView, FrameAt)>) {
+        let published = self
+            .log
+            .index
+            .change(|tables| commits.into_iter().try_for_each(|(view, at)| tables.add(view, at)));
         assert!(published.is_ok(), "a commit that was judged against the index goes into it: {published:?}");
     }
 
@@ -200,7 +185,7 @@ impl Writer {
     fn fail(&mut self, group: Group, failure: WriteFailure) {
         let indeterminate = matches!(failure, WriteFailure::Unknown(_));
         let error = self.failed(failure);
-        self.last_recorded_at = self.index.read(|tables| tables.last_recorded_at());
+        self.last_recorded_at = self.log.index.read(|tables| tables.last_recorded_at());
         for answer in group.answers {
             let lost = answer.depends_on_group || indeterminate;
             answer.waiter.answer(if lost { Err(error.clone()) } else { answer.answer });
@@ -221,19 +206,19 @@ impl Writer {
 
     /// From now on nothing is appended.
     pub(crate) fn poison(&mut self, first: Error) {
-        if matches!(self.state, State::Open) {
-            self.state = State::Poisoned(first);
+        if matches!(self.state, WriterState::Open) {
+            self.state = WriterState::Poisoned(first);
         }
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {
         match &self.state {
-            State::Open => Ok(()),
-            State::Poisoned(first) => {
+            WriterState::Open => Ok(()),
+            WriterState::Poisoned(first) => {
                 let what = format!("the store takes no appends until it is opened again, since: {first}");
                 Err(Error::new(ErrorKind::Poisoned, what).with_source(first.clone()))
             }
-            State::Closed => Err(Error::new(ErrorKind::Closed, "the store was closed")),
+            WriterState::Closed => Err(Error::new(ErrorKind::Closed, "the store was closed")),
         }
     }
 
@@ -254,12 +239,12 @@ impl Writer {
             Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
             Err(error) => {
                 // Nothing is written to a poisoned store, and nothing synced.
-                self.state = State::Closed;
+                self.state = WriterState::Closed;
                 return Err(error);
             }
             Ok(()) => {}
         }
-        self.state = State::Closed;
+        self.state = WriterState::Closed;
         if self.manifest.closed.is_some() {
             return Ok(());
         }
@@ -282,29 +267,22 @@ impl Writer {
 
 /// The store as the judge sees it: what is published, and on top of it the group that is being made.
 struct StoreView<'a> {
-    index: &'a Index,
-    files: &'a Files,
+    log: &'a Log,
     group: &'a Group,
     request: &'a Request,
 }
 
 impl View for StoreView<'_> {
     fn version(&self, stream: &StreamName) -> Option<Version> {
-        self.group.version(stream).or_else(|| {
-            self.index.read(|tables| tables.stream(stream.as_str()).and_then(|key| tables.version(key)))
-        })
+        self.group
+            .version(stream)
+            .or_else(|| self.log.index.read(|tables| tables.version(tables.stream(stream.as_str())?)))
     }
 
     fn known(&self, stream: &StreamName, id: EventId, at: usize) -> Result<Option<Known>> {
-        let found = self.index.change(|tables| {
-            let place = tables.stream(stream.as_str()).and_then(|key| tables.find_id(key, id));
-            place.map(|place| tables.source(place).map(|source| (source, place.event))).transpose()
-        })?;
-        let event = match found {
-            None => return Ok(None),
-            Some((Source::Recent(commit), event)) => commit.into_event(event),
-            Some((Source::Disk(at), event)) => self.files.read_commit(at)?.into_event(event),
-        };
+        let place = self.log.index.change(|tables| tables.find_id(tables.stream(stream.as_str())?, id));
+        let Some(place) = place else { return Ok(None) };
+        let event = self.log.event(place)?;
         Ok(Some(Known {
             version: event.version(),
             position: event.position(),

@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Disk, DiskFile, DiskLock, OpenMode};
 
@@ -21,6 +21,15 @@ impl Disk for RealDisk {
                 Ok(())
             }
             done => done,
+        }
+    }
+
+    fn resolve(&self, dir: &Path) -> io::Result<PathBuf> {
+        let resolved = fs::canonicalize(dir)?;
+        if fs::metadata(&resolved)?.is_dir() {
+            Ok(resolved)
+        } else {
+            Err(io::ErrorKind::NotADirectory.into())
         }
     }
 

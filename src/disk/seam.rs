@@ -6,7 +6,7 @@
 
 use std::fmt;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How a file is opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +26,12 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// # Errors
     /// As the operating system says.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
+
+    /// The path of a directory that is there, free of links.
+    ///
+    /// # Errors
+    /// As the operating system says; `NotFound` when it is not there, `NotADirectory` when it is something else.
+    fn resolve(&self, dir: &Path) -> io::Result<PathBuf>;
 
     /// The names of what lies in a directory, in any order.
     ///

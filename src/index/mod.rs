@@ -1,16 +1,20 @@
 //! Floor 4: where everything is: streams to versions to places, event ids to places, commits in order, and the bytes of
 //! the recent ones. In memory, made from the journal at opening; it answers, it decides nothing.
 
+mod block;
 mod commits;
 mod event_ids;
+mod log;
 mod place;
 mod recent;
 mod shared;
 mod streams;
 mod tables;
 
+pub(crate) use block::BlockRun;
 pub(crate) use commits::CommitEntry;
-pub(crate) use place::{Found, Place, Source};
+pub(crate) use log::Log;
+pub(crate) use place::{Found, Place};
 pub(crate) use shared::Index;
 pub(crate) use streams::{StreamKey, StreamSummary};
 pub(crate) use tables::Tables;

@@ -1,16 +1,18 @@
 //! `Tables`: the four tables of the index as one value, changed together when a commit is published.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, FrameAt};
 use crate::types::{EventId, Position, Timestamp, Version};
 
+use super::block::Block;
 use super::commits::Commits;
 use super::event_ids::EventIds;
 use super::recent::Recent;
 use super::streams::Streams;
-use super::{CommitEntry, Found, Place, Source, StreamKey, StreamSummary};
+use super::{CommitEntry, Found, Place, StreamKey, StreamSummary};
 
 #[derive(Debug)]
 pub(crate) struct Tables {
@@ -147,13 +149,8 @@ impl Tables {
         Position::new(self.commits.position(place).unwrap_or_default())
     }
 
-    /// The commit that holds `position`, and the positions that it holds. A right guess saves the search.
-    pub(crate) fn commit_at(&self, position: u64, guess: Option<u32>) -> Option<(u32, Range<u64>)> {
-        if let Some(guess) = guess
-            && let Some(held) = self.positions_of(guess).filter(|held| held.contains(&position))
-        {
-            return Some((guess, held));
-        }
+    /// The commit that holds `position`, and the positions that it holds.
+    pub(crate) fn commit_at(&self, position: u64) -> Option<(u32, Range<u64>)> {
         let commit = self.commits.holding(position)?;
         Some((commit, self.positions_of(commit)?))
     }
@@ -165,27 +162,27 @@ impl Tables {
         Some(first..next.map_or_else(|| self.head(), |next| next.at.first_position))
     }
 
-    /// Adds to `found` what a reader needs to read events `from..to` of a commit, wherever its bytes are.
-    pub(crate) fn find(&self, found: &mut Vec<Found>, commit: u32, from: u32, to: u32) -> Result<()> {
-        let back = self.commits.len().saturating_sub(commit as usize);
-        if let Some(view) = self.recent.nth_last(back) {
-            found.push(Found { source: Source::Recent(view.clone()), from, to });
-            return Ok(());
+    /// What a reader needs to read events `from..to` of a commit, wherever its bytes are.
+    pub(crate) fn find(&self, commit: u32, from: u32, to: u32) -> Result<Found> {
+        if let Some(view) = self.recent.view(commit) {
+            return Ok(Found::Commit { view: view.clone(), from, to });
         }
-        let entry = self.commits.entry(commit);
-        let entry = entry
-            .ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("commit {commit} is not in the index")))?;
-        found.push(Found { source: Source::Disk(entry.at), from, to });
-        Ok(())
+        let entry = self.commits.entry(commit).ok_or_else(|| missing(commit))?;
+        Ok(Found::Disk { at: entry.at, from, to })
     }
 
-    /// Where the bytes of one event's commit are.
-    pub(crate) fn source(&self, place: Place) -> Result<Source> {
-        let mut found = Vec::with_capacity(1);
-        self.find(&mut found, place.commit, place.event, place.event.saturating_add(1))?;
-        found
-            .pop()
-            .map(|found| found.source)
-            .ok_or_else(|| Error::new(ErrorKind::Corrupt, "nothing was found"))
+    /// What a reader needs to read one event.
+    pub(crate) fn find_one(&self, place: Place) -> Result<Found> {
+        self.find(place.commit, place.event, place.event.saturating_add(1))
     }
+
+    /// The commits in memory that hold `position` and positions around it, if there are several; and these positions.
+    pub(crate) fn block_at(&self, position: u64) -> Option<(&Arc<Block>, Range<u64>)> {
+        let block = self.recent.block(self.commits.holding(position)?)?;
+        Some((block, block.positions()))
+    }
+}
+
+fn missing(commit: u32) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("commit {commit} is not in the index"))
 }

@@ -93,7 +93,7 @@ impl Appender {
         tail: Tail,
     ) -> Self {
         let Tail { file, offset, chain, durable, last_kind, file_bytes } = tail;
-        let prepared = Arc::new(Prepared::new(file, file_bytes, capacity));
+        let prepared = Arc::new(Prepared::new(Arc::clone(&disk), file, file_bytes, capacity));
         Self { disk, dir, store, files, capacity, prepared, offset, chain, durable, last_kind }
     }
 
@@ -121,7 +121,7 @@ impl Appender {
         if group.is_empty() {
             return Ok(());
         }
-        self.prepared.check_syncs().map_err(WriteFailure::Unknown)?;
+        self.prepared.check_syncs()?;
         self.prepared.ensure(group.end())?;
         self.put(&group.bytes)?;
         self.offset = group.end();
@@ -137,10 +137,9 @@ impl Appender {
             return Ok(());
         };
         let error = Error::io(&format!("writing at offset {} of", self.offset), &file.path, error);
-        // Synced, because a power cut during the next write must not find a mixture of the two.
-        match write_zeros_at(&*file.disk_file, self.offset, self.offset + bytes.len() as u64)
-            .and_then(|()| file.disk_file.sync_data())
-        {
+        // The zeros are synced, or a power cut could bring back what its caller was told is not there.
+        let end = self.offset + bytes.len() as u64;
+        match write_zeros_at(&*file.disk_file, self.offset, end).and_then(|()| file.disk_file.sync_data()) {
             Ok(()) => Err(WriteFailure::NothingWritten(error)),
             Err(_) => Err(WriteFailure::Unknown(error)),
         }
@@ -150,11 +149,7 @@ impl Appender {
     pub(crate) fn sync(&mut self) -> Result<()> {
         if !self.is_synced() {
             let file = &self.prepared.file;
-            // A failure is told once, to whoever syncs first: if that was the one who prepares space, this sync would
-            // succeed without the bytes. Looked at before and behind, as the two may run at the same time.
-            self.prepared.check_syncs()?;
             file.disk_file.sync_data().map_err(|error| Error::io("syncing", &file.path, error))?;
-            self.prepared.check_finished_syncs()?;
             self.durable = self.chain.n - 1;
         }
         Ok(())
@@ -174,7 +169,7 @@ impl Appender {
         let file = JournalFile::create(&*self.disk, &self.dir, self.store, number, self.chain, bytes)?;
         let file = Arc::new(file);
         self.files.add(Arc::clone(&file));
-        self.prepared = Arc::new(Prepared::new(file, bytes, self.capacity));
+        self.prepared = Arc::new(Prepared::new(Arc::clone(&self.disk), file, bytes, self.capacity));
         self.offset = FRAMES_AT;
         Ok(())
     }

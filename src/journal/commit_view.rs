@@ -1,5 +1,6 @@
 //! `CommitView`: a commit frame that was checked, and the events in it.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::disk::Cursor;
@@ -103,20 +104,27 @@ impl CommitView {
         )
     }
 
-    /// Event `at`, which must be below `event_count`.
-    pub(crate) fn event(&self, at: u32) -> RecordedEvent {
-        self.clone().into_event(at)
+    /// The positions of its events.
+    pub(crate) fn positions(&self) -> Range<u64> {
+        let first = self.first_position.as_u64();
+        first..first.saturating_add(u64::from(self.event_count))
     }
 
-    /// The same for the last who asks: its share of the bytes becomes the event's.
+    /// The event at `position`; `None` when this commit does not hold it.
     #[inline]
-    pub(crate) fn into_event(self, at: u32) -> RecordedEvent {
-        let record = self.record(at).and_then(|record| record.ok());
-        let (start, head) = record.unwrap_or_else(|| unreachable!("{CHECKED}"));
+    pub(crate) fn event_at(&self, position: u64) -> Option<RecordedEvent> {
+        let at = position.checked_sub(self.first_position.as_u64())?;
+        u32::try_from(at).ok().filter(|at| *at < self.event_count).map(|at| self.event(at))
+    }
+
+    /// Event `at`, which must be below `event_count`.
+    #[inline]
+    pub(crate) fn event(&self, at: u32) -> RecordedEvent {
+        let start = self.record_at(at).unwrap_or_else(|| unreachable!("{CHECKED}"));
         let position = self.first_position.plus(u64::from(at));
         let position =
             position.unwrap_or_else(|| unreachable!("a frame's positions were counted when it was accepted"));
-        head.into_event(self.bytes, to_u32(start), position, at, self.recorded_at)
+        record::event(Arc::clone(&self.bytes), to_u32(start), position, at, self.recorded_at)
     }
 
     fn check(&self, at: u32) -> Result<(), BadCommit> {

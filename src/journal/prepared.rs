@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::disk::write_zeros_at;
+use crate::disk::{Disk, DiskFile, OpenMode, write_zeros_at};
 use crate::error::{Error, Result};
 
 use super::journal_file::JournalFile;
@@ -21,15 +21,15 @@ const STEP_BYTES_MAX: u64 = 4 << 20;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) file: Arc<JournalFile>,
+    disk: Arc<dyn Disk>,
     /// The file is zeros from its last frame to here.
     end: AtomicU64,
     /// No further than this is prepared ahead.
     capacity: u64,
-    /// Held while zeros are written, so that only one at a time moves `end`.
-    preparing: Mutex<()>,
+    /// Held while zeros are written, so that only one at a time moves `end`. Preparing has its own handle on the file: a
+    /// failed sync is told once to each, and the writer must not be spared its own.
+    preparing: Mutex<Option<Box<dyn DiskFile>>>,
     sync_failed: AtomicBool,
-    /// Held while the prepared space is synced, until `sync_failed` says how that went.
-    syncing: Mutex<()>,
     /// There was no space for the last step: nobody tries ahead again before the writer got some.
     space_failed: AtomicBool,
 }
@@ -44,10 +44,10 @@ pub(crate) enum PrepareFailure {
 }
 
 impl Prepared {
-    pub(crate) fn new(file: Arc<JournalFile>, end: u64, capacity: u64) -> Self {
-        let (preparing, syncing) = (Mutex::new(()), Mutex::new(()));
+    pub(crate) fn new(disk: Arc<dyn Disk>, file: Arc<JournalFile>, end: u64, capacity: u64) -> Self {
+        let preparing = Mutex::new(None);
         let (sync_failed, space_failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { file, end: AtomicU64::new(end), capacity, preparing, sync_failed, syncing, space_failed }
+        Self { file, disk, end: AtomicU64::new(end), capacity, preparing, sync_failed, space_failed }
     }
 
     /// Up to where the space is prepared.
@@ -67,8 +67,8 @@ impl Prepared {
 
     /// Prepares the next step, for whoever runs ahead of the writer.
     pub(crate) fn prepare_next(&self, used: u64) -> Result<(), PrepareFailure> {
-        let _preparing = self.preparing.lock();
-        if self.wants_more(used) { self.extend_to(self.end() + 1) } else { Ok(()) }
+        let mut preparing = self.preparing.lock();
+        if self.wants_more(used) { self.extend_to(self.end() + 1, &mut preparing) } else { Ok(()) }
     }
 
     /// Prepares as far as `needed`, for a writer that cannot wait.
@@ -77,51 +77,42 @@ impl Prepared {
             return Ok(());
         }
         // Whoever holds the lock may have prepared it meanwhile.
-        let _preparing = self.preparing.lock();
-        if needed <= self.end() { Ok(()) } else { self.extend_to(needed) }
+        let mut preparing = self.preparing.lock();
+        if needed <= self.end() { Ok(()) } else { self.extend_to(needed, &mut preparing) }
     }
 
-    fn extend_to(&self, needed: u64) -> Result<(), PrepareFailure> {
+    fn extend_to(&self, needed: u64, handle: &mut Option<Box<dyn DiskFile>>) -> Result<(), PrepareFailure> {
+        self.check_syncs()?;
         let from = self.end();
         let to = (from + step_bytes(from)).min(self.capacity).max(needed);
-        let file = &self.file;
-        self.check_syncs().map_err(PrepareFailure::SyncFailed)?;
-        file.disk_file.allocate(to).and_then(|()| write_zeros_at(&*file.disk_file, from, to)).map_err(
-            |error| {
-                self.space_failed.store(true, Ordering::Relaxed);
-                PrepareFailure::NoSpace(Error::io("preparing space in", &file.path, error))
-            },
-        )?;
-        {
-            // Held across the sync, and beside `preparing`: the writer must not take its own sync for good before it
-            // is known how this one went.
-            let _syncing = self.syncing.lock();
-            file.disk_file.sync_all().map_err(|error| {
-                self.sync_failed.store(true, Ordering::Release);
-                PrepareFailure::SyncFailed(Error::io("syncing", &file.path, error))
-            })?;
-        }
+        let path = &self.file.path;
+        let no_space = |error| {
+            self.space_failed.store(true, Ordering::Relaxed);
+            PrepareFailure::NoSpace(Error::io("preparing space in", path, error))
+        };
+        let file = match handle {
+            Some(file) => file,
+            None => handle.insert(self.disk.open(path, OpenMode::ReadWrite).map_err(no_space)?),
+        };
+        file.allocate(to).and_then(|()| write_zeros_at(&**file, from, to)).map_err(no_space)?;
+        file.sync_all().map_err(|error| {
+            self.sync_failed.store(true, Ordering::Release);
+            PrepareFailure::SyncFailed(Error::io("syncing", path, error))
+        })?;
         // Durable now: the zeros, and that the file is this long. Frames may go there.
         self.end.store(to, Ordering::Release);
         self.space_failed.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Whether all syncs of the file by whoever prepares its space have succeeded.
-    pub(crate) fn check_syncs(&self) -> Result<()> {
+    /// Whether all syncs of the file have succeeded, those of whoever prepares ahead included.
+    pub(crate) fn check_syncs(&self) -> Result<(), PrepareFailure> {
         if self.sync_failed.load(Ordering::Acquire) {
             // A second sync could succeed although the first one lost bytes.
             let failed = std::io::Error::other("a sync that prepared space failed");
-            return Err(Error::io("syncing", &self.file.path, failed));
+            return Err(PrepareFailure::SyncFailed(Error::io("writing", &self.file.path, failed)));
         }
         Ok(())
-    }
-
-    /// The same once the sync that runs now, if one does, is through: it may have been told of a failure that a sync by
-    /// the writer, at the same time, was not told of. That one had the same bytes to write, so the wait is short.
-    pub(crate) fn check_finished_syncs(&self) -> Result<()> {
-        drop(self.syncing.lock());
-        self.check_syncs()
     }
 }
 

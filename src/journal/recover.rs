@@ -14,7 +14,7 @@ use crate::disk::{
     write_zeros_at,
 };
 use crate::error::{Error, Result};
-use crate::types::StoreId;
+use crate::types::{ClosedAt, StoreId};
 
 use super::ScannedFrame;
 use super::appender::Tail;
@@ -42,17 +42,6 @@ pub(crate) struct Recovery<'a> {
     pub(crate) strict: bool,
 }
 
-/// The end of the journal at a clean close.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClosedAt {
-    /// The last file.
-    pub(crate) file: u64,
-    /// Its length.
-    pub(crate) file_bytes: u64,
-    /// The sequence of its last frame; 0 when the store had none.
-    pub(crate) n: u64,
-}
-
 /// What recovery found and did.
 #[derive(Debug)]
 pub(crate) struct Recovered {
@@ -63,7 +52,8 @@ pub(crate) struct Recovered {
     pub(crate) rewritten_bytes: u64,
 }
 
-/// The end of an unfinished write, cut off after a crash. No append in it was ever acknowledged as `Synced`.
+/// What stood at the end of the journal after a crash and is no whole commit: the end of an unfinished write. Left by a crash
+/// of this machine alone, it holds nothing that was acknowledged as `Synced`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TornTail {
     /// The journal file it was in.

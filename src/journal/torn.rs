@@ -102,13 +102,13 @@ mod tests {
     #[test]
     fn a_lost_sector_is_torn_wherever_it_lies() {
         for sector in 0..4 {
-            let (offset, mut frame) = (4096 + 200, vec![7_u8; 1500]);
+            let (offset, mut frame) = (4096 + 200_usize, vec![7_u8; 1500]);
             for (at, byte) in frame.iter_mut().enumerate() {
-                if (offset as usize + at) / 512 == 8 + sector {
+                if (offset + at) / 512 == 8 + sector {
                     *byte = 0;
                 }
             }
-            assert!(is_torn(offset, &frame, Extent::Frame(1500)), "sector {sector}");
+            assert!(is_torn(offset as u64, &frame, Extent::Frame(1500)), "sector {sector}");
         }
     }
 

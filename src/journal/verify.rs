@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, OpenMode};
 use crate::error::{Error, ErrorKind, Result};
-use crate::types::StoreId;
+use crate::types::{ClosedAt, StoreId};
 
 use super::ScannedFrame;
 use super::chain::Chain;
 use super::journal_file::{FRAMES_AT, JournalFile, file_name};
-use super::recover::{ClosedAt, check_closed, journal_numbers};
+use super::recover::{check_closed, journal_numbers};
 use super::scan::{self, ScanEnd};
 
 /// One place where bytes are not what was written.

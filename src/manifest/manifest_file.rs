@@ -24,8 +24,7 @@ use crate::disk::{
     CreateFailure, Cursor, Disk, OpenMode, Seed, put_i64, put_u32, put_u64, read_some_at, replace_file,
 };
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::ClosedAt;
-use crate::types::{StoreId, Timestamp};
+use crate::types::{ClosedAt, StoreId, Timestamp};
 
 pub(crate) const MANIFEST_NAME: &str = "MANIFEST";
 const FORMAT_VERSION: u32 = 1;

@@ -5,11 +5,9 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::index::{Found, Source};
-use crate::journal::CommitView;
+use crate::index::{Found, Log};
 use crate::types::{AsOf, Filter, RecordedEvent, Version};
 
-use super::Log;
 use super::plan::{End, Plan};
 
 /// The first piece is small, for those who want a few events; the pieces grow for those who want many.
@@ -43,35 +41,19 @@ struct Piece {
 impl Piece {
     #[inline]
     fn take(&mut self, end: End) -> Option<RecordedEvent> {
-        let run = match end {
-            End::Front => self.runs.front_mut()?,
-            End::Back => self.runs.back_mut()?,
-        };
-        if run.to - run.from > 1 {
-            let event = match end {
-                End::Front => {
-                    run.from += 1;
-                    run.from - 1
-                }
-                End::Back => {
-                    run.to -= 1;
-                    run.to
-                }
+        loop {
+            let taken = match end {
+                End::Front => self.runs.front_mut()?.take_first(),
+                End::Back => self.runs.back_mut()?.take_last(),
             };
-            return Some(in_memory(run.source.clone()).into_event(event));
+            if taken.is_some() {
+                return taken;
+            }
+            match end {
+                End::Front => self.runs.pop_front(),
+                End::Back => self.runs.pop_back(),
+            };
         }
-        let last = match end {
-            End::Front => self.runs.pop_front(),
-            End::Back => self.runs.pop_back(),
-        };
-        last.map(|run| in_memory(run.source).into_event(run.from))
-    }
-}
-
-fn in_memory(source: Source) -> CommitView {
-    match source {
-        Source::Recent(commit) => commit,
-        Source::Disk(at) => unreachable!("a piece holds what was fetched: {at:?}"),
     }
 }
 

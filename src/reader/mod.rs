@@ -1,9 +1,7 @@
 //! Floor 5: reading. Plans what to read under the index's lock, reads and checks without any lock, hands events out.
 
 mod event_iter;
-mod log;
 mod plan;
 
 pub(crate) use event_iter::EventIter;
-pub(crate) use log::Log;
 pub(crate) use plan::{Plan, Start};

@@ -2,9 +2,10 @@
 //! sees one prefix of the store however long it takes.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{Found, StreamKey, Tables};
+use crate::index::{BlockRun, Found, StreamKey, Tables};
 use crate::types::{AsOf, Filter, Version};
 
 /// Where a read begins, in its direction.
@@ -108,34 +109,22 @@ impl Plan {
             Self::Empty => Ok((Vec::new(), true)),
             Self::Stream { key, from, to } => {
                 let versions = shrink(from, to, end, count);
-                let mut found =
-                    Vec::with_capacity(usize::try_from(versions.end - versions.start).unwrap_or_default());
-                for place in versions.filter_map(|version| tables.place(*key, Version::new(version))) {
-                    tables.find(&mut found, place.commit, place.event, place.event.saturating_add(1))?;
-                }
-                Ok((found, from >= to))
+                let places = versions.filter_map(|version| tables.place(*key, Version::new(version)));
+                let found: Result<Vec<Found>> = places.map(|place| tables.find_one(place)).collect();
+                Ok((found?, from >= to))
             }
             Self::All { from, to, admitted } => {
-                let mut found =
-                    Vec::with_capacity(usize::try_from(count.min(*to - *from)).unwrap_or_default());
+                let mut found = Vec::new();
                 let mut left = count;
-                let mut guess = None;
                 while left > 0 && from < to {
-                    let run = next_run(tables, filter, admitted, *from..*to, end, left, guess)?;
-                    if run.is_admitted {
-                        tables.find(&mut found, run.commit, run.event_from, run.event_to)?;
-                        left = left.saturating_sub(u64::from(run.event_to - run.event_from));
-                    }
-                    let positions = u64::from(run.event_to - run.event_from);
+                    let run = next_run(tables, filter, admitted, *from..*to, end, left)?;
                     match end {
-                        End::Front => {
-                            *from += positions;
-                            guess = run.commit.checked_add(1);
-                        }
-                        End::Back => {
-                            *to -= positions;
-                            guess = run.commit.checked_sub(1);
-                        }
+                        End::Front => *from += run.length,
+                        End::Back => *to -= run.length,
+                    }
+                    if let Some(admitted) = run.found {
+                        found.push(admitted);
+                        left = left.saturating_sub(run.length);
                     }
                 }
                 if end == End::Back {
@@ -190,16 +179,14 @@ fn shrink(from: &mut u64, to: &mut u64, end: End, count: u64) -> Range<u64> {
     }
 }
 
-/// Events that follow each other in one commit and are admitted, or not admitted, alike.
+/// Events that follow each other and are admitted, or not admitted, alike.
 struct Run {
-    commit: u32,
-    event_from: u32,
-    event_to: u32,
-    is_admitted: bool,
+    length: u64,
+    /// `None` when they are not admitted.
+    found: Option<Found>,
 }
 
-/// The run at one end of `range`, of `count` events at most if they are admitted. A right guess of its commit saves a
-/// search.
+/// The run at one end of `range`, of `count` events at most if they are admitted.
 fn next_run(
     tables: &Tables,
     filter: &Filter,
@@ -207,33 +194,44 @@ fn next_run(
     range: Range<u64>,
     end: End,
     count: u64,
-    guess: Option<u32>,
 ) -> Result<Run> {
     let at = match end {
         End::Front => range.start,
         End::Back => range.end - 1,
     };
+    let within = |held: &Range<u64>| held.start.max(range.start)..held.end.min(range.end);
+    if filter.admits_all_streams()
+        && let Some((block, held)) = tables.block_at(at)
+    {
+        let positions = cut(within(&held), end, count);
+        let length = positions.end - positions.start;
+        return Ok(Run { length, found: Some(Found::Block(BlockRun::new(Arc::clone(block), positions))) });
+    }
     let (commit, held) = tables
-        .commit_at(at, guess)
+        .commit_at(at)
         .ok_or_else(|| Error::new(ErrorKind::Corrupt, format!("position {at} is not in the index")))?;
-    let within = held.start.max(range.start)..held.end.min(range.end);
-    let (is_admitted, alike) = if filter.admits_all_streams() {
-        (true, within.end - within.start)
-    } else {
-        let mut admits =
-            |position| tables.stream_of(position).is_some_and(|key| admitted.admits(filter, key, tables));
-        let is_admitted = admits(at);
-        let alike = match end {
-            End::Front => within.take_while(|position| admits(*position) == is_admitted).count(),
-            End::Back => within.rev().take_while(|position| admits(*position) == is_admitted).count(),
-        };
-        (is_admitted, alike as u64)
+    let mut admits = |position| {
+        filter.admits_all_streams()
+            || tables.stream_of(position).is_some_and(|key| admitted.admits(filter, key, tables))
     };
-    let length = if is_admitted { alike.min(count) } else { alike };
-    let first = match end {
-        End::Front => at,
-        End::Back => at + 1 - length,
+    let is_admitted = admits(at);
+    let alike = match end {
+        End::Front => within(&held).take_while(|position| admits(*position) == is_admitted).count() as u64,
+        End::Back => {
+            within(&held).rev().take_while(|position| admits(*position) == is_admitted).count() as u64
+        }
     };
+    if !is_admitted {
+        return Ok(Run { length: alike, found: None });
+    }
+    let positions = cut(within(&held), end, alike.min(count));
     let event = |position: u64| u32::try_from(position - held.start).unwrap_or(u32::MAX);
-    Ok(Run { commit, event_from: event(first), event_to: event(first + length), is_admitted })
+    let found = tables.find(commit, event(positions.start), event(positions.end))?;
+    Ok(Run { length: positions.end - positions.start, found: Some(found) })
+}
+
+/// Up to `count` positions at one end of a range.
+fn cut(positions: Range<u64>, end: End, count: u64) -> Range<u64> {
+    let Range { mut start, end: mut stop } = positions;
+    shrink(&mut start, &mut stop, end, count)
 }

@@ -1,20 +1,24 @@
-//! Floor 5: a cache of states.
-use crate::disk::Disk;
-use crate::types::StoreId;
-use std::path::PathBuf;
-use std::sync::Arc;
-#[derive(Debug)]
-pub(crate) struct Snapshots;
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct SnapshotFigures {
-    pub(crate) bytes: u64,
-    pub(crate) usable: u64,
-}
-impl Snapshots {
-    pub(crate) fn new(_: Arc<dyn Disk>, _: PathBuf, _: StoreId) -> Self {
-        Self
-    }
-    pub(crate) fn measure(&self) -> SnapshotFigures {
-        SnapshotFigures::default()
-    }
-}
+//! Floor 5: a cache of folded states. It is never the truth: deleting all of it changes no answer, and nothing in it is
+//! believed unless its checksums hold and the event it was folded up to is in the log as it says.
+//!
+//! The files are packs (`pack.rs`), each a row of records (`record.rs`). What is in them is kept in memory by stream
+//! (`directory.rs`), found by a scan of record headers at the first use. Old records are garbage where they lie, until
+//! their pack is written anew without them (`compaction.rs`).
+
+mod compaction;
+mod directory;
+mod folded_up_to;
+mod pack;
+mod packs;
+mod record;
+mod scan;
+mod snapshot_use;
+mod snapshots;
+#[cfg(test)]
+mod tests;
+
+pub use snapshot_use::{SnapshotIgnored, SnapshotUse};
+
+pub(crate) use folded_up_to::FoldedUpTo;
+pub(crate) use record::StateKind;
+pub(crate) use snapshots::{FoundSnapshot, NewSnapshot, Snapshots};

@@ -11,6 +11,7 @@ use crate::codec::Codec;
 use crate::commit::Request;
 use crate::disk::RealDisk;
 use crate::error::Result;
+use crate::snapshot::Snapshots;
 use crate::types::{Filter, Position, RecordedEvent, StoreId, StreamName, Version};
 
 use super::inner::Inner;
@@ -169,6 +170,10 @@ impl Store {
             journal_bytes,
             snapshot_bytes: snapshots.bytes,
             snapshots: snapshots.usable,
+            snapshots_written: snapshots.written,
+            snapshots_used: snapshots.used,
+            snapshots_ignored: snapshots.ignored,
+            snapshots_failed: snapshots.failed,
             recent_bytes: tables.recent_bytes() as u64,
             groups: written.groups,
             largest_group: written.largest_group,
@@ -188,8 +193,8 @@ impl Store {
         self.inner.close()
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
+    pub(crate) fn snapshots(&self) -> &Snapshots {
+        &self.inner.snapshots
     }
 }
 

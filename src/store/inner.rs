@@ -10,7 +10,7 @@ use crate::codec::Upcasters;
 use crate::commit::{Committer, PrepareAhead, WriterStats};
 use crate::disk::{Clock, DiskLock, IdSource};
 use crate::error::Result;
-use crate::reader::Log;
+use crate::index::Log;
 use crate::snapshot::Snapshots;
 use crate::types::{Durability, StoreId};
 
@@ -53,6 +53,8 @@ impl Inner {
             let _ = thread.join();
         }
         let closed = self.committer.close();
+        // Before the lock is free: whoever opens the store next has the snapshots to itself.
+        self.snapshots.close();
         closing.lock = None;
         closed
     }

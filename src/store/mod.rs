@@ -17,7 +17,7 @@ mod verify;
 pub use batch::Batch;
 pub use draft::Draft;
 pub use handle::{Store, StreamInfo};
-pub use options::{Maintenance, Options, Recovery};
+pub use options::{Creation, Maintenance, Options, Recovery};
 pub use read::{Events, Read, StoreRead, StreamRead};
 pub use recovery_report::RecoveryReport;
 pub use stats::Stats;

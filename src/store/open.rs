@@ -8,21 +8,20 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::commit::{Committer, PrepareAhead, Writer, WriterParts, WriterStats};
+use crate::commit::{Committer, PrepareAhead, Writer, WriterState, WriterStats};
 use crate::disk::{Disk, DiskLock, IdSource};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{Index, Tables};
+use crate::index::{Index, Log, Tables};
 use crate::journal::{
     Appender, Files, Recovered, Recovery as JournalRecovery, ScannedFrame, create_first, holds_no_frame,
     recover, remove_temporaries,
 };
 use crate::manifest::Manifest;
-use crate::reader::Log;
 use crate::snapshot::Snapshots;
 use crate::types::{Position, StoreId};
 
 use super::inner::Inner;
-use super::{Maintenance, Options, Recovery, RecoveryReport, Store, maintenance};
+use super::{Creation, Maintenance, Options, Recovery, RecoveryReport, Store, maintenance};
 
 const LOCK_NAME: &str = "LOCK";
 const JOURNAL_DIR: &str = "journal";
@@ -37,7 +36,10 @@ pub(super) fn journal_dir(root: &Path) -> PathBuf {
 pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
     let started = Instant::now();
     let disk = &*options.disk;
-    let root = create_root(disk, path)?;
+    let root = match options.creation {
+        Creation::IfMissing => create_root(disk, path)?,
+        Creation::Never => existing_root(disk, path)?,
+    };
     let lock = take_lock(disk, &root)?;
     let journal = journal_dir(&root);
     let (manifest, created) = match Manifest::read(disk, &root)? {
@@ -90,7 +92,7 @@ fn put_together(
 ) -> Store {
     let Recovered { files, tail, .. } = recovered;
     let files = Arc::new(Files::new(files));
-    let index = Arc::new(Index::new(tables));
+    let log = Arc::new(Log { index: Arc::new(Index::new(tables)), files: Arc::clone(&files) });
     let ahead = match options.maintenance {
         Maintenance::Background => Some(Arc::new(PrepareAhead::default())),
         Maintenance::Inline => None,
@@ -100,25 +102,26 @@ fn put_together(
         Arc::clone(&options.disk),
         journal_dir(&root),
         manifest.store,
-        Arc::clone(&files),
+        files,
         options.journal_file_bytes,
         tail,
     );
-    let committer = Committer::new(Writer::new(WriterParts {
+    let committer = Committer::new(Writer {
         appender,
-        index: Arc::clone(&index),
-        files: Arc::clone(&files),
         disk: Arc::clone(&options.disk),
         clock: Arc::clone(&options.clock),
         root: root.clone(),
         manifest,
+        last_recorded_at: log.index.read(Tables::last_recorded_at),
         ahead: ahead.clone(),
         stats: Arc::clone(&stats),
-    }));
+        state: WriterState::default(),
+        log: Arc::clone(&log),
+    });
     let thread = ahead.as_ref().and_then(|ahead| maintenance::start(Arc::clone(ahead)));
     let snapshots = Snapshots::new(Arc::clone(&options.disk), root.join(SNAPSHOTS_DIR), manifest.store);
     Store::new(Inner {
-        log: Arc::new(Log { index, files }),
+        log,
         committer,
         ids: IdSource::default(),
         clock: options.clock,
@@ -134,15 +137,29 @@ fn put_together(
     })
 }
 
-/// The store's directory, made if it is not there, as an absolute path: later changes of the working directory or of
-/// links in the path do not move an open store.
+/// The store's directory, made if it is not there, as the one path that later changes of the working directory, or of links
+/// on the way to it, do not move.
 fn create_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
-    let absolute = std::path::absolute(path).map_err(|error| Error::io("resolving", path, error))?;
-    disk.create_dir(&absolute).map_err(|error| Error::io("creating directory", &absolute, error))?;
-    if let Some(parent) = absolute.parent() {
-        disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
+    let path = std::path::absolute(path).map_err(|error| Error::io("resolving", path, error))?;
+    if let Ok(root) = disk.resolve(&path) {
+        return Ok(root);
     }
-    Ok(absolute)
+    disk.create_dir(&path).map_err(|error| Error::io("creating directory", &path, error))?;
+    disk.resolve(&path).map_err(|error| Error::io("resolving", &path, error))
+}
+
+/// The directory of a store that must be there; nothing is made if it is not.
+fn existing_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
+    let missing = || Error::new(ErrorKind::NotFound, format!("{}: there is no store", path.display()));
+    let absolute = std::path::absolute(path).map_err(|error| Error::io("resolving", path, error))?;
+    let root = disk.resolve(&absolute).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => missing(),
+        _ => Error::io("resolving", &absolute, error),
+    })?;
+    if Manifest::read(disk, &root)?.is_none() && holds_no_frame(disk, &journal_dir(&root)).unwrap_or(true) {
+        return Err(missing());
+    }
+    Ok(root)
 }
 
 fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>> {
@@ -158,6 +175,10 @@ fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>> {
 /// Makes a store. The manifest comes last: a directory without one holds no store yet.
 fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     let disk = &*options.disk;
+    // The directory's own name is durable before a store is in it. Whoever made it may have failed before this.
+    if let Some(parent) = root.parent() {
+        disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
+    }
     disk.create_dir(journal).map_err(|error| Error::io("creating directory", journal, error))?;
     if !holds_no_frame(disk, journal)? {
         return Err(Error::corrupt(

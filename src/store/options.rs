@@ -24,6 +24,16 @@ pub enum Recovery {
     Strict,
 }
 
+/// What opening does where there is no store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Creation {
+    /// Makes one.
+    #[default]
+    IfMissing,
+    /// Answers `NotFound` and makes nothing, so that a mistyped path does not become a store.
+    Never,
+}
+
 /// Who prepares journal space ahead of the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Maintenance {
@@ -48,6 +58,7 @@ pub enum Maintenance {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
+    pub(super) creation: Creation,
     pub(super) durability: Durability,
     pub(super) journal_file_bytes: u64,
     pub(super) recent_bytes_max: usize,
@@ -70,6 +81,7 @@ impl Options {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            creation: Creation::IfMissing,
             durability: Durability::Synced,
             journal_file_bytes: JOURNAL_FILE_BYTES,
             recent_bytes_max: RECENT_BYTES_MAX,
@@ -79,6 +91,13 @@ impl Options {
             disk: Arc::new(RealDisk),
             upcasters: Upcasters::new(),
         }
+    }
+
+    /// What to do where there is no store.
+    #[must_use]
+    pub fn creation(mut self, creation: Creation) -> Self {
+        self.creation = creation;
+        self
     }
 
     /// What an append's answer means unless the append says otherwise.
@@ -140,6 +159,7 @@ impl Options {
     /// Opens the store in the directory `path`; makes the directory and the store if there is none.
     ///
     /// # Errors
+    /// `NotFound` when there is no store and [`Creation::Never`] was asked for;
     /// `Locked` when it is open already, here or in another process; `Corrupt` with file and offset when bytes in it
     /// are not what was written, nothing is changed then; `UnsupportedVersion` for a store of a newer annals;
     /// `Invalid` for options out of their limits; `StorageFull` and `Io` as the operating system says.

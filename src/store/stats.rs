@@ -21,8 +21,16 @@ pub struct Stats {
     pub journal_bytes: u64,
     /// Bytes of snapshot files.
     pub snapshot_bytes: u64,
-    /// Snapshots that can be used.
+    /// Snapshots that can be used, as far as is known without reading them.
     pub snapshots: u64,
+    /// Snapshots written since the store was opened.
+    pub snapshots_written: u64,
+    /// Loads that a snapshot shortened, since the store was opened.
+    pub snapshots_used: u64,
+    /// Snapshots, or files of them, found damaged, foreign, newer than the log or of no use, since the store was opened.
+    pub snapshots_ignored: u64,
+    /// Snapshots that could not be encoded or written, since the store was opened. No append failed for it.
+    pub snapshots_failed: u64,
     /// Bytes of recent events kept in memory.
     pub recent_bytes: u64,
     /// Groups of commits written since the store was opened.

@@ -10,7 +10,9 @@ use serde::de::DeserializeOwned;
 use crate::codec::{Codec, DefaultCodec};
 use crate::commit::StreamCheck;
 use crate::error::{Error, ErrorKind, Result};
-use crate::types::{AsOf, EventId, ExpectedVersion, NewEvent, Receipt, RecordedEvent, StreamName, Version};
+use crate::types::{
+    AsOf, Durability, EventId, ExpectedVersion, NewEvent, Receipt, RecordedEvent, StreamName, Version,
+};
 
 use super::inner::Inner;
 use super::{Draft, StreamRead, batch, typed};
@@ -42,18 +44,25 @@ use super::{Draft, StreamRead, batch, typed};
 pub struct Stream<C = DefaultCodec> {
     store: Arc<Inner>,
     name: StreamName,
+    durability: Durability,
     codec: PhantomData<C>,
 }
 
 impl<C> Stream<C> {
     pub(super) fn new(store: Arc<Inner>, name: StreamName) -> Self {
-        Self { store, name, codec: PhantomData }
+        Self { durability: store.durability, store, name, codec: PhantomData }
     }
 
     /// The same stream, encoding with another codec. Reading understands all codecs either way.
     #[must_use]
     pub fn with_codec<D: Codec>(&self) -> Stream<D> {
-        Stream::new(Arc::clone(&self.store), self.name.clone())
+        Stream { durability: self.durability, ..Stream::new(Arc::clone(&self.store), self.name.clone()) }
+    }
+
+    /// The same stream, whose appends are answered when they are as durable as this, whatever the store's options say.
+    #[must_use]
+    pub fn durability(&self, durability: Durability) -> Self {
+        Self { durability, ..self.clone() }
     }
 
     /// The stream's name.
@@ -73,7 +82,7 @@ impl<C> Stream<C> {
     ) -> Result<Receipt> {
         let events: Vec<_> = events.into_iter().map(|event| (0, event)).collect();
         let check = StreamCheck { name: self.name.clone(), expected: vec![expected.into()] };
-        let receipt = batch::commit(&self.store, vec![check], &events, self.store.durability, None)?;
+        let receipt = batch::commit(&self.store, vec![check], &events, self.durability, None)?;
         receipt.into_only().ok_or_else(|| {
             Error::new(ErrorKind::Indeterminate, "an append to one stream was answered without its receipt")
         })
@@ -122,10 +131,6 @@ impl<C> Stream<C> {
     pub fn exists(&self) -> bool {
         self.version().is_some()
     }
-
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.store
-    }
 }
 
 impl<C: Codec> Stream<C> {
@@ -161,6 +166,11 @@ impl<C: Codec> Stream<C> {
         self.append_raw(expected, events)
     }
 
+    /// The raw event of a value, for callers who go on using the value.
+    pub(crate) fn encode<E: Serialize + DeserializeOwned>(&self, event: &E) -> Result<NewEvent> {
+        typed::encode_value::<C, E>(event, &self.store.upcasters, self.name.as_str())
+    }
+
     /// Folds all events, oldest first.
     ///
     /// # Errors
@@ -184,7 +194,7 @@ impl<C: Codec> Stream<C> {
 
 impl<C> Clone for Stream<C> {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.store), self.name.clone())
+        Self { durability: self.durability, ..Self::new(Arc::clone(&self.store), self.name.clone()) }
     }
 }
 

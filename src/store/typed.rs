@@ -20,12 +20,21 @@ pub(super) fn encode<C: Codec, E: Serialize + DeserializeOwned>(
     stream: &str,
 ) -> Result<NewEvent> {
     let Draft { event, id, occurred_at, metadata } = draft;
-    let mut encoded = encode_checked::<C, E>(&event).map_err(|error| {
+    Ok(NewEvent { id, metadata, occurred_at, ..encode_value::<C, E>(&event, upcasters, stream)? })
+}
+
+/// The raw event of a value with nothing beside it.
+pub(super) fn encode_value<C: Codec, E: Serialize + DeserializeOwned>(
+    event: &E,
+    upcasters: &Upcasters,
+    stream: &str,
+) -> Result<NewEvent> {
+    let mut encoded = encode_checked::<C, E>(event).map_err(|error| {
         Error::new(ErrorKind::Codec, format!("encoding an event for stream {}: {error}", Quoted(stream)))
             .with_source(error)
     })?;
     encoded.encoding.schema_version = upcasters.current_version(encoded.event_type.as_str());
-    Ok(NewEvent { id, metadata, occurred_at, ..NewEvent::from(encoded) })
+    Ok(NewEvent::from(encoded))
 }
 
 /// The typed event of a raw one.

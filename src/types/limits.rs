@@ -18,6 +18,10 @@ pub const COMMIT_STREAMS_MAX: usize = 65_536;
 pub const SUBJECT_TOKENS_MAX: usize = 64;
 /// Bytes of the folded state in one snapshot, at most: 64 MiB.
 pub const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
+/// Bytes in the name of a snapshot's state type, at most.
+pub const STATE_TYPE_BYTES_MAX: usize = 1024;
+/// Snapshots kept of one aggregate, at most.
+pub const SNAPSHOTS_KEPT_MAX: usize = 64;
 /// Steps in a chain of upcasters for one event, at most.
 pub const UPCAST_STEPS_MAX: usize = 64;
 /// The smallest size of a journal file: 64 KiB.

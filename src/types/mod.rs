@@ -1,6 +1,7 @@
 //! Floor 0: the words of the store as types. Values only: nothing here opens a file, asks a clock or takes a lock.
 
 mod as_of;
+mod closed_at;
 mod durability;
 mod encoding;
 mod event_id;
@@ -19,6 +20,7 @@ mod timestamp;
 mod version;
 
 pub use as_of::AsOf;
+pub(crate) use closed_at::ClosedAt;
 pub use durability::Durability;
 pub use encoding::{CodecId, Encoding, Shape};
 pub use event_id::{EventId, ParseEventIdError};

@@ -359,6 +359,8 @@ fn buffered_appends_are_read_at_once_and_flush_syncs_them() {
         2,
         "one append may ask for more than the store's options"
     );
+    account.durability(Durability::Synced).append_raw(ANY, [event("synced too")]).expect("append");
+    assert_eq!(store.stats().expect("stats").syncs, 3, "and so may one handle");
 }
 
 #[test]

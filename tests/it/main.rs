@@ -1,5 +1,9 @@
 //! Tests of annals through its public face, in one binary: a subject a file.
 
+#[cfg(feature = "bincode")]
+mod account;
+#[cfg(feature = "bincode")]
+mod aggregates;
 mod append;
 #[cfg(feature = "cli")]
 mod command_line;
@@ -14,6 +18,10 @@ mod model;
 mod opening;
 mod read;
 mod read_damaged;
+#[cfg(all(feature = "bincode", feature = "json"))]
 mod read_typed;
+#[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;
+#[cfg(feature = "bincode")]
+mod snapshots;
 mod support;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use annals::{ErrorKind, ExpectedVersion, Maintenance, Options, Position, Store};
+use annals::{Creation, ErrorKind, ExpectedVersion, Maintenance, Options, Position, Store};
 
 use crate::support::{all, event};
 
@@ -185,4 +185,25 @@ fn a_stray_temporary_file_is_removed_and_changes_nothing() {
     }
     assert_eq!(all(&Store::open(&path).expect("open")).len(), 1);
     assert!(!path.join("MANIFEST.tmp").exists() && !path.join("journal/00000002.tmp").exists());
+}
+
+#[test]
+fn a_store_that_must_be_there_and_is_not_is_not_found_and_not_made() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let open = |path: &Path| Options::new().creation(Creation::Never).open(path);
+    let missing = dir.path().join("mistyped");
+    assert_eq!(open(&missing).expect_err("missing").kind(), ErrorKind::NotFound);
+    assert!(!missing.exists());
+    assert_eq!(open(dir.path()).expect_err("no store").kind(), ErrorKind::NotFound);
+    assert_eq!(fs::read_dir(dir.path()).expect("list").count(), 0);
+
+    let path = dir.path().join("bank");
+    Store::open(&path).expect("create").close().expect("close");
+    assert!(open(&path).is_ok());
+    // A store whose manifest was lost is damage, not absence.
+    let store = Store::open(&path).expect("open");
+    store.stream("a").expect("name").append_raw(ANY, [event("x")]).expect("append");
+    drop(store);
+    fs::remove_file(path.join("MANIFEST")).expect("remove");
+    assert_eq!(open(&path).expect_err("lost manifest").kind(), ErrorKind::Corrupt);
 }

@@ -2,24 +2,14 @@
 
 use std::path::Path;
 
-use annals::{Maintenance, Options, Store};
+use annals::{Creation, Maintenance, Options, Store};
 
 use crate::failure::Failure;
 use crate::output::tell;
 
-const MANIFEST_NAME: &str = "MANIFEST";
-
 /// The store in `path`. What recovery cut off is told on standard error.
 pub(crate) fn open_existing(path: &Path) -> Result<Store, Failure> {
-    require_dir(path)?;
-    let manifest = path.join(MANIFEST_NAME);
-    let is_store = manifest
-        .try_exists()
-        .map_err(|error| Failure::because(format!("looking for {manifest:?}"), error))?;
-    if !is_store {
-        return Err(Failure::new(format!("{path:?} is not a store: it has no {MANIFEST_NAME}")));
-    }
-    open(Options::new().maintenance(Maintenance::Inline), path)
+    open(Options::new().creation(Creation::Never).maintenance(Maintenance::Inline), path)
 }
 
 /// Opens a store as `options` say, and tells on standard error what was cut off.

@@ -139,6 +139,7 @@ fn many_small_numbers_are_within_the_limit<C: Codec>() -> Result<(), CodecError>
 }
 
 under_each_codec! {
+    every_finite_float_comes_back
     every_shape_comes_back
     content_of_unknown_shape_is_what_the_reader_wants
     structs_are_events_under_their_name
@@ -148,15 +149,13 @@ under_each_codec! {
     many_small_numbers_are_within_the_limit
 }
 
-#[cfg(feature = "bincode")]
-#[test]
-fn every_finite_float_comes_back() -> Result<(), CodecError> {
+fn every_finite_float_comes_back<C: Codec>() -> Result<(), CodecError> {
     #[derive(Serialize, Deserialize)]
     struct Measured(f64);
     // A multiplicative generator modulo 2^64: the same numbers each time.
     let bits = std::iter::successors(Some(1_u64), |bits| Some(bits.wrapping_mul(6_364_136_223_846_793_005)));
     for number in bits.take(10_000).map(f64::from_bits).filter(|number| number.is_finite()) {
-        encode_checked::<crate::codec::Bincode, _>(&Measured(number))?;
+        encode_checked::<C, _>(&Measured(number))?;
     }
     Ok(())
 }

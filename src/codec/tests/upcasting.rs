@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::under_each_codec;
-use crate::codec::{Codec, CodecError, Encoded, Stored, Upcast, Upcasted, Upcasters, decode_content};
+use crate::codec::{Codec, CodecError, Encoded, Upcast, Upcasted, Upcasters, decode_content};
 use crate::types::limits::UPCAST_STEPS_MAX;
 
 #[derive(Serialize)]
@@ -264,7 +264,7 @@ fn a_step_reads_what_another_codec_wrote() -> Result<(), CodecError> {
     let written = deposited::<Json>(1)?;
     let upcasters = upcasters::<Bincode>()?;
     let new = upcasters.apply(written.as_stored())?;
-    let Stored { encoding, .. } = new.as_stored();
+    let encoding = new.as_stored().encoding;
     assert_eq!(encoding.codec, Bincode::ID);
     assert_eq!(Bincode::decode_event::<New>(new.as_stored())?, New::Paid { amount: (5, "EUR".into()) });
     Ok(())

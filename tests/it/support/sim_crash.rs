@@ -69,5 +69,5 @@ fn survivor(inode: &Inode, keep: &mut Keep) -> Inode {
             }
         }
     }
-    Inode { current: bytes.clone(), durable: bytes, pending: Vec::new(), path: inode.path.clone() }
+    Inode { current: bytes.clone(), durable: bytes, path: inode.path.clone(), ..Inode::default() }
 }

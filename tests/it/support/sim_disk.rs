@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use annals::disk::{Disk, DiskFile, DiskLock, OpenMode};
@@ -67,6 +68,8 @@ pub(super) struct Inode {
     pub(super) pending: Vec<Change>,
     /// The name it was last opened under.
     pub(super) path: PathBuf,
+    /// How many syncs of it have failed.
+    pub(super) failed_syncs: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -121,7 +124,7 @@ impl SimDisk {
                 let number = state.inodes.len();
                 let path = path.clone();
                 let (current, durable) = (bytes.clone(), bytes.clone());
-                state.inodes.push(Inode { current, durable, pending: Vec::new(), path: path.clone() });
+                state.inodes.push(Inode { current, durable, path: path.clone(), ..Inode::default() });
                 state.names.insert(path, number);
             }
             state.durable_dirs = state.dirs.clone();
@@ -208,6 +211,11 @@ impl Disk for SimDisk {
         Ok(())
     }
 
+    fn resolve(&self, dir: &Path) -> io::Result<PathBuf> {
+        let state = self.state();
+        if state.dirs.contains(dir) { Ok(dir.to_owned()) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let state = self.state();
         if !state.dirs.contains(dir) {
@@ -228,7 +236,8 @@ impl Disk for SimDisk {
             let (state, _) = self.enter(CallKind::Read, path)?;
             *state.names.get(path).ok_or(io::ErrorKind::NotFound)?
         };
-        Ok(Box::new(SimFile { disk: self.clone(), inode, writable: mode != OpenMode::Read }))
+        let told_of = AtomicU64::new(self.state().inodes[inode].failed_syncs);
+        Ok(Box::new(SimFile { disk: self.clone(), inode, writable: mode != OpenMode::Read, told_of }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -322,6 +331,9 @@ struct SimFile {
     disk: SimDisk,
     inode: usize,
     writable: bool,
+    /// How many failed syncs of the file this handle was told of: as on Linux, each handle is told once of a failure,
+    /// whichever handle's sync it was that failed.
+    told_of: AtomicU64,
 }
 
 impl SimFile {
@@ -370,12 +382,17 @@ impl DiskFile for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let (mut state, verdict) = self.disk.enter(CallKind::Sync, &self.path())?;
-        let Inode { durable, pending, .. } = &mut state.inodes[self.inode];
+        let Inode { durable, pending, failed_syncs, .. } = &mut state.inodes[self.inode];
         let pending = std::mem::take(pending);
         if let Verdict::Fail(error) = verdict {
+            *failed_syncs += 1;
+            self.told_of.store(*failed_syncs, Ordering::SeqCst);
             return Err(error.into());
         }
         pending.iter().for_each(|change| change.apply(durable));
+        if self.told_of.swap(*failed_syncs, Ordering::SeqCst) < *failed_syncs {
+            return Err(io::Error::other("an earlier sync failed"));
+        }
         Ok(())
     }
 

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::index::{Found, Index, Place, Source};
 use crate::journal::{CommitView, Files, FrameAt};
 use crate::types::RecordedEvent;
+
+use super::{Found, Index, Place};
 
 /// The readable part of a store. It outlives the store's handle if an iterator does.
 #[derive(Debug)]
@@ -17,12 +18,10 @@ pub(crate) struct Log {
 impl Log {
     /// The event at one place.
     pub(crate) fn event(&self, place: Place) -> Result<RecordedEvent> {
-        let source = self.index.read(|tables| tables.source(place))?;
-        let commit = match source {
-            Source::Recent(commit) => commit,
-            Source::Disk(at) => self.files.read_commit(at)?,
-        };
-        Ok(commit.into_event(place.event))
+        let mut found = vec![self.index.read(|tables| tables.find_one(place))?];
+        let failure = self.fetch(&mut found);
+        let event = found.first_mut().and_then(Found::take_first);
+        event.ok_or_else(|| failure.unwrap_or_else(|| unreachable!("what was found was fetched or failed")))
     }
 
     /// Brings the commits of these events into memory, in order. Stops at the first that cannot be read: what comes before
@@ -43,7 +42,7 @@ impl Log {
                 current = commits.next();
             }
             match &current {
-                Some((_, commit)) => one.source = Source::Recent(commit.clone()),
+                Some((_, commit)) => one.read_as(commit.clone()),
                 None => {
                     readable = number;
                     break;
