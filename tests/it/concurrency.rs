@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use annals::{Durability, ErrorKind, ExpectedVersion, Options, Receipt, Store, Version};
 use tempfile::TempDir;
 
-use crate::support::{Rng, all, event, event_with_id, to_usize};
+use crate::support::{DoneOnDrop, Rng, all, event, event_with_id, to_usize};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
 
@@ -165,6 +165,7 @@ fn readers_beside_writers_see_only_prefixes_that_grow() {
     let (_dir, store) = new_store(Durability::Buffered);
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let until_here = DoneOnDrop(&done);
         let writers: Vec<_> = (0..3)
             .map(|thread| {
                 let store = store.clone();
@@ -200,7 +201,7 @@ fn readers_beside_writers_see_only_prefixes_that_grow() {
             });
         }
         writers.into_iter().for_each(|writer| writer.join().expect("writer"));
-        done.store(true, Ordering::SeqCst);
+        drop(until_here);
     });
     assert_eq!(store.head().as_u64(), 3 * 200 * 2);
 }

@@ -9,7 +9,7 @@ use annals::{
 };
 use tempfile::TempDir;
 
-use crate::support::{ManualClock, Rng, all, event, event_with_id, id};
+use crate::support::{DoneOnDrop, ManualClock, Rng, all, event, event_with_id, id};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
 const STREAMS: [&str; 6] =
@@ -321,6 +321,7 @@ fn a_read_sees_one_prefix_while_others_append() {
                 stream.append_raw(ANY, [event("more"), event("and more")]).expect("append");
             }
         });
+        let until_here = DoneOnDrop(&done);
         for _ in 0..30 {
             let before = store.head().as_u64();
             let events = store.read().iter();
@@ -331,7 +332,7 @@ fn a_read_sees_one_prefix_while_others_append() {
             assert!(read.iter().enumerate().all(|(at, event)| event.position().as_u64() == at as u64));
             assert_eq!(count % 2, before % 2, "a commit is seen whole or not at all");
         }
-        done.store(true, Ordering::Relaxed);
+        drop(until_here);
         writer.join().expect("writer");
     });
 }

@@ -36,3 +36,8 @@ pub(crate) fn payloads(store: &Store, stream: &str) -> Vec<String> {
     };
     store.stream(stream).expect("name").read().iter().map(text).collect()
 }
+
+/// How many events a read yields. An iterator that met an error yields it for ever: counting it would never end.
+pub(crate) fn count(read: impl IntoIterator<Item = annals::Result<RecordedEvent>>) -> usize {
+    read.into_iter().collect::<annals::Result<Vec<_>>>().expect("every event can be read").len()
+}

@@ -2,6 +2,7 @@
 //! disk in memory.
 
 mod clock;
+mod done_on_drop;
 mod events;
 pub(crate) mod history;
 mod rng;
@@ -9,7 +10,8 @@ mod sim_crash;
 mod sim_disk;
 
 pub(crate) use clock::ManualClock;
-pub(crate) use events::{all, event, event_with_id, id, payloads, to_usize};
+pub(crate) use done_on_drop::DoneOnDrop;
+pub(crate) use events::{all, count, event, event_with_id, id, payloads, to_usize};
 pub(crate) use rng::Rng;
 pub(crate) use sim_crash::Keep;
 pub(crate) use sim_disk::{Call, CallKind, SimDisk, Verdict};
