@@ -1,9 +1,11 @@
 //! `Executed`: what a command did.
 
+use std::ops::Deref;
+
 use crate::snapshot::SnapshotUse;
 use crate::types::{Receipt, Version};
 
-/// What a command did.
+/// What a command did. It derefs to the state after it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Executed<A> {
     pub(super) state: A,
@@ -49,5 +51,13 @@ impl<A> Executed<A> {
     #[must_use]
     pub fn snapshot(&self) -> SnapshotUse {
         self.snapshot
+    }
+}
+
+impl<A> Deref for Executed<A> {
+    type Target = A;
+
+    fn deref(&self) -> &A {
+        &self.state
     }
 }

@@ -9,8 +9,8 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::commit::{Committer, PrepareAhead, Writer, WriterState, WriterStats};
-use crate::disk::{Disk, DiskLock, IdSource};
-use crate::error::{Error, ErrorKind, Result};
+use crate::disk::{Disk, DiskLock, IdSource, is_temporary};
+use crate::error::{Error, ErrorKind, Quoted, Result};
 use crate::index::{Index, Log, Tables};
 use crate::journal::{
     Appender, Files, Recovered, Recovery as JournalRecovery, ScannedFrame, create_first, holds_no_frame,
@@ -175,6 +175,7 @@ fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>> {
 /// Makes a store. The manifest comes last: a directory without one holds no store yet.
 fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     let disk = &*options.disk;
+    refuse_foreign_files(disk, root)?;
     // The directory's own name is durable before a store is in it. Whoever made it may have failed before this.
     if let Some(parent) = root.parent() {
         disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
@@ -195,6 +196,19 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     let manifest = Manifest { store, created_at, oldest_journal: 1, closed: None };
     manifest.write(disk, root).map_err(Error::from)?;
     Ok(manifest)
+}
+
+/// Whether a directory that will hold a new store has nothing in it but what an unfinished creation leaves.
+fn refuse_foreign_files(disk: &dyn Disk, root: &Path) -> Result<()> {
+    const OURS: [&str; 5] = [LOCK_NAME, JOURNAL_DIR, SNAPSHOTS_DIR, QUARANTINE_DIR, "lost+found"];
+    let names = disk.list(root).map_err(|error| Error::io("listing", root, error))?;
+    match names.iter().find(|name| !OURS.contains(&name.as_str()) && !is_temporary(name)) {
+        None => Ok(()),
+        Some(name) => Err(Error::new(
+            ErrorKind::Invalid,
+            format!("{} is not a store and not empty: it holds {}", root.display(), Quoted(name)),
+        )),
+    }
 }
 
 /// The first position not yet committed.

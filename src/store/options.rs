@@ -162,7 +162,7 @@ impl Options {
     /// `NotFound` when there is no store and [`Creation::Never`] was asked for;
     /// `Locked` when it is open already, here or in another process; `Corrupt` with file and offset when bytes in it
     /// are not what was written, nothing is changed then; `UnsupportedVersion` for a store of a newer annals;
-    /// `Invalid` for options out of their limits; `StorageFull` and `Io` as the operating system says.
+    /// `Invalid` for options out of their limits, and for a directory that holds other files and no store; `StorageFull` and `Io` as the operating system says.
     pub fn open(self, path: impl AsRef<Path>) -> Result<Store> {
         if !(JOURNAL_FILE_BYTES_MIN..=JOURNAL_FILE_BYTES_MAX).contains(&self.journal_file_bytes) {
             let what = format!(

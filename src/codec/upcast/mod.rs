@@ -1,6 +1,7 @@
 //! Upcasters: old events read as if they had been written today. Stored bytes never change.
 
 mod content;
+mod field_count;
 mod upcasted;
 mod upcasters;
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::content::decode_content;
+use super::field_count::field_count;
 use super::{Upcast, Upcasted};
 use crate::codec::{Codec, CodecError, Stored};
 use crate::types::EventType;
@@ -112,6 +113,7 @@ impl Upcasters {
     {
         let name = into_type.to_owned();
         let step = move |old: Upcast| {
+            check_field_count::<Old>(&old)?;
             let mut new = C::encode_event(&upcast(decode_content::<C, Old>(old.as_stored())?))?;
             new.encoding.schema_version = into_version;
             Ok(Upcast { event_type: name.clone(), encoding: new.encoding, payload: new.payload })
@@ -254,5 +256,18 @@ impl fmt::Debug for Upcasters {
         types.sort_unstable();
         f.write_str("Upcasters ")?;
         f.debug_map().entries(types).finish()
+    }
+}
+
+/// An old form is read whole: fields that it does not know would be dropped without a word. They are there when the event
+/// was written in a newer form by a program that did not have the upcasters, and so marked as old.
+fn check_field_count<Old: DeserializeOwned>(old: &Upcast) -> Result<(), CodecError> {
+    let (has, version) = (usize::from(old.encoding.fields), old.encoding.schema_version);
+    match field_count::<Old>() {
+        Some(reads) if has > reads => Err(CodecError::new(format!(
+            "the event has {has} fields, and the step from schema version {version} reads {reads}: was it written by a \
+             program without these upcasters?"
+        ))),
+        _ => Ok(()),
     }
 }
