@@ -28,9 +28,10 @@ impl Committer {
         match turn {
             Turn::Answer(answer) => answer,
             Turn::Lead => {
-                let lead = Lead { committer: self, waiters: self.queue.take_all() };
+                let mut lead = Lead { committer: self, waiters: self.queue.take_all(), served: false };
                 // The lock is held across the write and the sync: it is what makes this the one writer.
                 self.writer.lock().serve(&lead.waiters);
+                lead.served = true;
                 drop(lead);
                 waiter.take_answer().unwrap_or_else(|| Err(unanswered()))
             }
@@ -47,11 +48,13 @@ impl Committer {
 struct Lead<'a> {
     committer: &'a Committer,
     waiters: Vec<Arc<Waiter>>,
+    /// Whether serving came to its end. It does not when it panics.
+    served: bool,
 }
 
 impl Drop for Lead<'_> {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if !self.served {
             let first = Error::new(ErrorKind::Indeterminate, "a panic while a group was written");
             self.committer.writer.lock().poison(first);
         }

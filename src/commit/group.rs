@@ -22,6 +22,15 @@ pub(crate) struct Answer {
     pub(crate) depends_on_group: bool,
 }
 
+/// What the judge gave an append.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    /// Of each event.
+    pub(crate) versions: Vec<Version>,
+    /// Of each stream that the append names, before it.
+    pub(crate) before: Vec<Option<Version>>,
+}
+
 /// What was accepted and not yet written.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -64,10 +73,11 @@ impl Group {
         &mut self,
         waiter: Arc<Waiter>,
         mut request: Request,
-        versions: Vec<Version>,
+        accepted: Accepted,
         recorded_at: Timestamp,
         held: bool,
     ) -> Result<(), (Arc<Waiter>, Error)> {
+        let Accepted { versions, before } = accepted;
         for (at, version) in versions.iter().enumerate() {
             request.draft.set_version(at, *version);
         }
@@ -83,11 +93,13 @@ impl Group {
             places_by_stream(request.streams.len(), &request.events, versions.into_iter().zip(positions));
         self.given_ids.extend(request.events.iter().filter(|event| event.id_given).map(|event| event.id));
         let mut receipts = Vec::with_capacity(places.len());
-        for (stream, places) in request.streams.into_iter().zip(places) {
-            let version = places.last().map(|(version, _)| *version);
-            if let Some(version) = version {
+        for ((stream, places), before) in request.streams.into_iter().zip(places).zip(before) {
+            let appended = places.last().map(|(version, _)| *version);
+            if let Some(version) = appended {
                 self.versions.insert(stream.name.clone(), version);
             }
+            // A stream that was only checked is where it was.
+            let version = appended.or(before);
             receipts.push(Receipt::new(stream.name, places, version, recorded_at, Outcome::Appended));
         }
         let answer = Ok(BatchReceipt::new(receipts, recorded_at, Outcome::Appended, held));

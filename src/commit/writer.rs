@@ -3,6 +3,7 @@
 //! What is true when: before the write nothing has changed; after it the operating system has the frames; after the
 //! sync they are durable; only then does the index know them and do their callers hear of them.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,12 +11,12 @@ use parking_lot::Mutex;
 
 use crate::disk::{Clock, CreateFailure, Disk};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::Log;
+use crate::index::{LastRead, Log};
 use crate::journal::{Appender, CommitView, FrameAt, WriteFailure};
 use crate::manifest::Manifest;
 use crate::types::{BatchReceipt, ClosedAt, EventId, StreamName, Timestamp, Version};
 
-use super::group::{Group, already_appended, nothing_appended, refused};
+use super::group::{Accepted, Group, already_appended, nothing_appended, refused};
 use super::judge::{Known, Verdict, View, judge};
 use super::prepare_ahead::PrepareAhead;
 use super::queue::Waiter;
@@ -40,7 +41,8 @@ pub(crate) enum WriterState {
     Open,
     /// A sync failed, with this error: nothing is appended any more.
     Poisoned(Error),
-    Closed,
+    /// And how closing went.
+    Closed(Result<()>),
 }
 
 /// The one who writes. Whoever leads the queue holds it.
@@ -79,12 +81,15 @@ impl Writer {
 
     /// Judges one request and makes it part of the group.
     fn take_in(&mut self, group: &mut Group, waiter: &Arc<Waiter>, request: Request) {
-        let view = StoreView { log: &self.log, group, request: &request };
+        let view = StoreView { log: &self.log, last_read: RefCell::new(None), group, request: &request };
         let waiter = Arc::clone(waiter);
         let version = |name: &StreamName| view.version(name);
         let recorded_at = self.last_recorded_at.unwrap_or_default();
         let answer: Result<BatchReceipt> = match judge(&request, &view) {
-            Ok(Verdict::Append(versions)) => return self.accept(group, waiter, request, versions),
+            Ok(Verdict::Append(versions)) => {
+                let before = request.streams.iter().map(|stream| view.version(&stream.name)).collect();
+                return self.accept(group, waiter, request, Accepted { versions, before });
+            }
             Ok(Verdict::AlreadyAppended(known)) => Ok(already_appended(&request, &known)),
             Ok(Verdict::Nothing) => Ok(nothing_appended(&request, version, recorded_at)),
             Ok(Verdict::Refused(failures)) => refused(failures),
@@ -93,7 +98,7 @@ impl Writer {
         group.answer_later(waiter, &request, answer);
     }
 
-    fn accept(&mut self, group: &mut Group, waiter: Arc<Waiter>, request: Request, versions: Vec<Version>) {
+    fn accept(&mut self, group: &mut Group, waiter: Arc<Waiter>, request: Request, accepted: Accepted) {
         if !self.appender.fits(&group.buffer, request.draft.frame_bytes()) {
             *group = self.finish_and_begin(std::mem::replace(group, Group::new(self.appender.begin())));
             if let Err(error) = self.check_open() {
@@ -113,7 +118,7 @@ impl Writer {
             return waiter.answer(Err(error));
         }
         let (recorded_at, held) = self.next_recorded_at(request.recorded_at);
-        match group.accept(waiter, request, versions, recorded_at, held) {
+        match group.accept(waiter, request, accepted, recorded_at, held) {
             Ok(()) => self.last_recorded_at = Some(recorded_at),
             Err((waiter, error)) => waiter.answer(Err(error)),
         }
@@ -183,6 +188,14 @@ impl Writer {
 
     /// Answers a group that is not on disk, or may not be.
     fn fail(&mut self, group: Group, failure: WriteFailure) {
+        let failure = match failure {
+            // Answers that do not depend on the group are still given, and may speak for what was not synced before.
+            WriteFailure::NothingWritten(error) if group.wants_sync => match self.appender.sync() {
+                Ok(()) => WriteFailure::NothingWritten(error),
+                Err(sync_failed) => WriteFailure::Unknown(sync_failed),
+            },
+            other => other,
+        };
         let indeterminate = matches!(failure, WriteFailure::Unknown(_));
         let error = self.failed(failure);
         self.last_recorded_at = self.log.index.read(|tables| tables.last_recorded_at());
@@ -218,7 +231,7 @@ impl Writer {
                 let what = format!("the store takes no appends until it is opened again, since: {first}");
                 Err(Error::new(ErrorKind::Poisoned, what).with_source(first.clone()))
             }
-            WriterState::Closed => Err(Error::new(ErrorKind::Closed, "the store was closed")),
+            WriterState::Closed(_) => Err(Error::new(ErrorKind::Closed, "the store was closed")),
         }
     }
 
@@ -233,18 +246,18 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the journal cleanly. Later appends are refused.
+    /// Ends the journal cleanly. Later appends are refused; a later close answers what the first one did.
     pub(crate) fn close(&mut self) -> Result<()> {
-        match self.check_open() {
-            Err(error) if error.kind() == ErrorKind::Closed => return Ok(()),
-            Err(error) => {
-                // Nothing is written to a poisoned store, and nothing synced.
-                self.state = WriterState::Closed;
-                return Err(error);
-            }
-            Ok(()) => {}
+        if let WriterState::Closed(closed) = &self.state {
+            return closed.clone();
         }
-        self.state = WriterState::Closed;
+        // Nothing is written to a poisoned store, and nothing synced.
+        let closed = self.check_open().and_then(|()| self.end_journal());
+        self.state = WriterState::Closed(closed.clone());
+        closed
+    }
+
+    fn end_journal(&mut self) -> Result<()> {
         if self.manifest.closed.is_some() {
             return Ok(());
         }
@@ -268,6 +281,8 @@ impl Writer {
 /// The store as the judge sees it: what is published, and on top of it the group that is being made.
 struct StoreView<'a> {
     log: &'a Log,
+    /// The events of a batch that is sent again mostly lie in one commit.
+    last_read: RefCell<LastRead>,
     group: &'a Group,
     request: &'a Request,
 }
@@ -282,7 +297,7 @@ impl View for StoreView<'_> {
     fn known(&self, stream: &StreamName, id: EventId, at: usize) -> Result<Option<Known>> {
         let place = self.log.index.change(|tables| tables.find_id(tables.stream(stream.as_str())?, id));
         let Some(place) = place else { return Ok(None) };
-        let event = self.log.event(place)?;
+        let event = self.log.event(place, &mut self.last_read.borrow_mut())?;
         Ok(Some(Known {
             version: event.version(),
             position: event.position(),

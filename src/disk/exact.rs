@@ -102,9 +102,7 @@ mod tests {
             Ok(count)
         }
 
-        fn allocate(&self, _: u64) -> io::Result<()> {
-            Ok(())
-        }
+        fn allocate(&self, _: u64) {}
 
         fn sync_data(&self) -> io::Result<()> {
             Ok(())

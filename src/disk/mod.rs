@@ -18,4 +18,4 @@ pub(crate) use bytes::{Cursor, put_i64, put_u16, put_u32, put_u64};
 pub(crate) use checksum::Seed;
 pub(crate) use exact::{read_exact_at, read_some_at, write_all_at, write_zeros_at};
 pub(crate) use random::IdSource;
-pub(crate) use replace::{CreateFailure, create_complete, is_temporary, replace_file};
+pub(crate) use replace::{CreateFailure, TEMPORARY_SUFFIX, create_complete, replace_file};

@@ -2,22 +2,32 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::types::{EventId, Timestamp};
 
 /// Makes ids that no other store, process or call makes: 128 bits of SipHash over a counter, under keys of the
 /// operating system's randomness that nobody else has. Good against accident; not a secret.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct IdSource {
     keys: [RandomState; 2],
+    /// Who made it and when: a forked process has the keys of its parent.
+    salt: (u32, Option<Duration>),
     count: AtomicU64,
+}
+
+impl Default for IdSource {
+    fn default() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+        Self { keys: Default::default(), salt: (std::process::id(), now), count: AtomicU64::new(0) }
+    }
 }
 
 impl IdSource {
     /// 128 random bits.
     pub(crate) fn bits(&self) -> u128 {
         let count = self.count.fetch_add(1, Ordering::Relaxed);
-        let [high, low] = self.keys.each_ref().map(|keys| u128::from(keys.hash_one(count)));
+        let [high, low] = self.keys.each_ref().map(|keys| u128::from(keys.hash_one((count, self.salt))));
         (high << 64) | low
     }
 

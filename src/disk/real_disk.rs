@@ -93,7 +93,7 @@ impl Disk for RealDisk {
             .mode(FILE_MODE)
             .open(path)?;
         match fs2::FileExt::try_lock_exclusive(&file) {
-            Ok(()) => Ok(Box::new(RealLock { _file: file })),
+            Ok(()) => Ok(Box::new(RealLock { file })),
             Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
                 Err(io::ErrorKind::WouldBlock.into())
             }
@@ -125,11 +125,10 @@ impl DiskFile for RealFile {
         FileExt::write_at(&self.0, bytes, offset)
     }
 
-    fn allocate(&self, bytes: u64) -> io::Result<()> {
-        match fs2::FileExt::allocate(&self.0, bytes) {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(()),
-            done => done,
-        }
+    fn allocate(&self, bytes: u64) {
+        // What it answers cannot be relied on: fs2 reads the error from where posix_fallocate does not put it. The zeros
+        // that are written next tell the truth.
+        let _ = fs2::FileExt::allocate(&self.0, bytes);
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -145,10 +144,18 @@ impl DiskFile for RealFile {
     }
 }
 
-/// The operating system frees the lock when the file is closed, also when the process is killed.
+/// The operating system frees the lock when the process is killed. Dropping frees it by name, not by closing the file: a
+/// child process that was forked meanwhile has the file open too.
 #[derive(Debug)]
 struct RealLock {
-    _file: File,
+    file: File,
 }
 
 impl DiskLock for RealLock {}
+
+impl Drop for RealLock {
+    fn drop(&mut self) {
+        // If this fails, closing the file frees the lock.
+        let _ = fs2::FileExt::unlock(&self.file);
+    }
+}

@@ -7,12 +7,8 @@ use crate::error::{Error, Result};
 
 use super::{Disk, DiskFile, OpenMode, write_all_at};
 
-const TEMPORARY_SUFFIX: &str = ".tmp";
-
-/// Whether a name is that of a file that never came into being.
-pub(crate) fn is_temporary(name: &str) -> bool {
-    name.ends_with(TEMPORARY_SUFFIX)
-}
+/// What the name of a file ends in that has not come into being yet.
+pub(crate) const TEMPORARY_SUFFIX: &str = ".tmp";
 
 /// Why a file did not come into being.
 #[derive(Debug)]

@@ -94,12 +94,9 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// As the operating system says; how much was written is then unknown.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize>;
 
-    /// Reserves disk blocks for the first `bytes` bytes, growing the file if need be. An implementation whose file
-    /// system cannot do so may do nothing: the store writes every byte it prepares in any case.
-    ///
-    /// # Errors
-    /// `StorageFull` and the like.
-    fn allocate(&self, bytes: u64) -> io::Result<()>;
+    /// Reserves disk blocks for the first `bytes` bytes, growing the file if need be. A hint: an implementation may do
+    /// nothing, and what fails here fails again when the store writes the bytes, as it does next.
+    fn allocate(&self, bytes: u64);
 
     /// Makes the bytes written durable, and as much of the file's metadata as reading them needs.
     ///

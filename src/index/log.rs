@@ -8,6 +8,9 @@ use crate::types::RecordedEvent;
 
 use super::{Found, Index, Place};
 
+/// The commit that somebody read from disk last.
+pub(crate) type LastRead = Option<(FrameAt, CommitView)>;
+
 /// The readable part of a store. It outlives the store's handle if an iterator does.
 #[derive(Debug)]
 pub(crate) struct Log {
@@ -16,10 +19,11 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// The event at one place.
-    pub(crate) fn event(&self, place: Place) -> Result<RecordedEvent> {
+    /// The event at one place. `last` is the commit read from disk last, so that those who want several events of one read
+    /// it once.
+    pub(crate) fn event(&self, place: Place, last: &mut LastRead) -> Result<RecordedEvent> {
         let mut found = [self.index.read(|tables| tables.find_one(place))?];
-        if let Some((_, error)) = self.fetch(&mut found) {
+        if let Some((_, error)) = self.fetch(&mut found, last) {
             return Err(error);
         }
         let event = found.first_mut().and_then(Found::take_first);
@@ -28,21 +32,20 @@ impl Log {
 
     /// Brings the commits of these events into memory, in order. Stops at the first that cannot be read, and says which of
     /// `found` it is and why.
-    pub(crate) fn fetch(&self, found: &mut [Found]) -> Option<(usize, Error)> {
+    pub(crate) fn fetch(&self, found: &mut [Found], last: &mut LastRead) -> Option<(usize, Error)> {
         let mut places: Vec<FrameAt> = found.iter().filter_map(Found::on_disk).collect();
         places.dedup();
-        if places.is_empty() {
-            return None;
+        if places.first().copied() == last.as_ref().map(|(at, _)| *at) && last.is_some() {
+            places.remove(0);
         }
         let (commits, failure) = self.files.read_commits_until_failure(&places);
-        let mut commits = places.iter().zip(commits);
-        let mut current: Option<(&FrameAt, CommitView)> = None;
+        let mut commits = places.iter().copied().zip(commits);
         for (number, one) in found.iter_mut().enumerate() {
             let Some(at) = one.on_disk() else { continue };
-            if current.as_ref().is_none_or(|(of, _)| **of != at) {
-                current = commits.next();
+            if last.as_ref().is_none_or(|(of, _)| *of != at) {
+                *last = commits.next();
             }
-            match &current {
+            match last {
                 Some((_, commit)) => one.read_as(commit.clone()),
                 None => return failure.map(|error| (number, error)),
             }

@@ -13,7 +13,7 @@ mod tables;
 
 pub(crate) use block::BlockRun;
 pub(crate) use commits::CommitEntry;
-pub(crate) use log::Log;
+pub(crate) use log::{LastRead, Log};
 pub(crate) use place::{Found, Place};
 pub(crate) use shared::Index;
 pub(crate) use streams::{StreamKey, StreamSummary};

@@ -60,7 +60,7 @@ impl Tables {
             }
             let place = Place { commit, event };
             self.streams.push(key, place);
-            self.event_ids.push(head.id, place);
+            self.event_ids.push(head.id, key, place);
             self.stream_of.push(key);
         }
         self.commits.push(CommitEntry { at, recorded_at: view.recorded_at() });
@@ -117,11 +117,7 @@ impl Tables {
 
     /// Where the event with this id is in a stream.
     pub(crate) fn find_id(&mut self, key: StreamKey, id: EventId) -> Option<Place> {
-        let Self { event_ids, commits, stream_of, .. } = self;
-        event_ids.places(id).find(|place| {
-            let position = commits.position(*place).and_then(|position| usize::try_from(position).ok());
-            position.and_then(|position| stream_of.get(position)) == Some(&key)
-        })
+        self.event_ids.find(id, key)
     }
 
     /// The stream of the event at `position`.

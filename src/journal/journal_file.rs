@@ -59,7 +59,7 @@ impl JournalFile {
         let seed = Seed::of_file(store, number);
         let header = encode_header(store, number, start, seed);
         let disk_file = create_complete(disk, &path, |file| {
-            file.allocate(prepared_bytes)?;
+            file.allocate(prepared_bytes);
             write_all_at(file, &header, 0)?;
             write_zeros_at(file, header.len() as u64, prepared_bytes)
         })?;
@@ -159,6 +159,9 @@ fn decode_header(path: &Path, bytes: &[u8], store: StoreId, number: u64, seed: S
     }
     if file_number != Some(number) {
         return Err(bad(32, "the file has another number than its name"));
+    }
+    if start.n == 0 {
+        return Err(bad(48, "frames are counted from 1"));
     }
     if let Some(at) = rest.iter().position(|byte| *byte != 0) {
         return Err(bad(64 + at as u64, "a byte between header and frames is not zero"));

@@ -94,7 +94,15 @@ impl Prepared {
             Some(file) => file,
             None => handle.insert(self.disk.open(path, OpenMode::ReadWrite).map_err(no_space)?),
         };
-        file.allocate(to).and_then(|()| write_zeros_at(&**file, from, to)).map_err(no_space)?;
+        file.allocate(to);
+        let to = match write_zeros_at(&**file, from, to) {
+            Ok(()) => to,
+            // There may be room for what is needed though not for a whole step.
+            Err(_) if needed < to => {
+                write_zeros_at(&**file, from, needed).map(|()| needed).map_err(no_space)?
+            }
+            Err(error) => return Err(no_space(error)),
+        };
         file.sync_all().map_err(|error| {
             self.sync_failed.store(true, Ordering::Release);
             PrepareFailure::SyncFailed(Error::io("syncing", path, error))

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{
-    Disk, DiskFile, OpenMode, create_complete, is_temporary, read_exact_at, read_some_at, write_all_at,
+    Disk, DiskFile, OpenMode, TEMPORARY_SUFFIX, create_complete, read_exact_at, read_some_at, write_all_at,
     write_zeros_at,
 };
 use crate::error::{Error, Result};
@@ -227,7 +227,6 @@ fn cut(recovery: &Recovery<'_>, file: &JournalFile, end: &ScanEnd, bad: &BadFram
     }
     let mut window = Window::new(file, end.file_bytes);
     let torn_end = window.nonzero_end(bad.offset)?;
-    let quarantined = recovery.quarantine.join(format!("{}-{}", file_name(file.number), bad.offset));
     recovery
         .disk
         .create_dir(recovery.quarantine)
@@ -235,6 +234,7 @@ fn cut(recovery: &Recovery<'_>, file: &JournalFile, end: &ScanEnd, bad: &BadFram
     if let Some(parent) = recovery.quarantine.parent() {
         recovery.disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
     }
+    let quarantined = free_name(recovery, &format!("{}-{}", file_name(file.number), bad.offset))?;
     create_complete(recovery.disk, &quarantined, |copy| {
         each_piece(file, bad.offset, torn_end, |bytes, at| write_all_at(copy, bytes, at - bad.offset))
     })?;
@@ -249,6 +249,20 @@ fn cut(recovery: &Recovery<'_>, file: &JournalFile, end: &ScanEnd, bad: &BadFram
         first_lost_commit: end.chain.n,
         quarantined,
     })
+}
+
+/// A name in quarantine that no copy has: an earlier recovery, cut short while it cleared the tail, may have left one.
+fn free_name(recovery: &Recovery<'_>, wanted: &str) -> Result<PathBuf> {
+    let taken = recovery.disk.list(recovery.quarantine);
+    let taken = taken.map_err(|error| Error::io("listing", recovery.quarantine, error))?;
+    let mut name = wanted.to_owned();
+    for number in 2_u64.. {
+        if !taken.contains(&name) {
+            break;
+        }
+        name = format!("{wanted}-{number}");
+    }
+    Ok(recovery.quarantine.join(name))
 }
 
 /// Writes the bytes of a range of the file again, in place: the page cache may have them and the disk not.
@@ -274,12 +288,11 @@ fn each_piece(
     Ok(())
 }
 
-/// Removes what files that never came into being left behind.
-pub(crate) fn remove_temporaries(disk: &dyn Disk, dir: &Path) -> Result<()> {
+/// Removes what journal files that never came into being left behind. What cannot be removed harms nothing.
+pub(crate) fn remove_unfinished(disk: &dyn Disk, dir: &Path) -> Result<()> {
     for name in disk.list(dir).map_err(|error| Error::io("listing", dir, error))? {
-        if is_temporary(&name) {
-            let path = dir.join(&name);
-            disk.remove(&path).map_err(|error| Error::io("removing", &path, error))?;
+        if name.strip_suffix(TEMPORARY_SUFFIX).is_some_and(|name| number_of(name).is_some()) {
+            let _ = disk.remove(&dir.join(&name));
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::index::{Found, Log};
+use crate::index::{Found, LastRead, Log};
 use crate::types::{AsOf, Filter, RecordedEvent, Version};
 
 use super::plan::{End, Plan};
@@ -27,6 +27,8 @@ pub(crate) struct EventIter {
     front: Piece,
     back: Piece,
     plan_is_done: bool,
+    /// A large commit is read once, not once a piece.
+    last_read: LastRead,
     piece_events: u64,
     failed: Option<Error>,
 }
@@ -72,6 +74,7 @@ impl EventIter {
             front: Piece::default(),
             back: Piece::default(),
             plan_is_done: false,
+            last_read: None,
             piece_events: PIECE_EVENTS_MIN,
             failed: None,
         }
@@ -129,12 +132,12 @@ impl EventIter {
     }
 
     fn read_piece(&mut self, end: End) -> Result<()> {
-        let Self { log, plan, filter, piece_events, .. } = self;
+        let Self { log, plan, filter, piece_events, last_read, .. } = self;
         let (mut runs, done) = log.index.read(|tables| plan.take(tables, filter, end, *piece_events))?;
         self.plan_is_done = done;
         self.piece_events = (self.piece_events * 2).min(PIECE_EVENTS_MAX);
         let mut failure = None;
-        while let Some((number, error)) = log.fetch(&mut runs) {
+        while let Some((number, error)) = log.fetch(&mut runs, last_read) {
             failure = Some(error);
             // What lies between this end and what cannot be read is good.
             match end {

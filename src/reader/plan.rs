@@ -6,7 +6,11 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{BlockRun, Found, StreamKey, Tables};
+use crate::journal::FrameAt;
 use crate::types::{AsOf, Filter, Version};
+
+/// A piece that reaches so many bytes on disk is not made larger.
+const PIECE_BYTES: u64 = 1 << 20;
 
 /// Where a read begins, in its direction.
 #[derive(Debug, Clone, Copy, Default)]
@@ -108,15 +112,25 @@ impl Plan {
         match self {
             Self::Empty => Ok((Vec::new(), true)),
             Self::Stream { key, from, to } => {
-                let versions = shrink(from, to, end, count);
-                let places = versions.filter_map(|version| tables.place(*key, Version::new(version)));
-                let found: Result<Vec<Found>> = places.map(|place| tables.find_one(place)).collect();
-                Ok((found?, from >= to))
+                let mut piece = PieceSize::default();
+                let mut found = Vec::new();
+                while (found.len() as u64) < count && from < to && piece.takes_more() {
+                    let version = shrink(from, to, end, 1).start;
+                    if let Some(place) = tables.place(*key, Version::new(version)) {
+                        found.push(tables.find_one(place)?);
+                        piece.add(found.last());
+                    }
+                }
+                if end == End::Back {
+                    found.reverse();
+                }
+                Ok((found, from >= to))
             }
             Self::All { from, to, admitted } => {
                 let mut found = Vec::new();
                 let mut left = count;
-                while left > 0 && from < to {
+                let mut piece = PieceSize::default();
+                while left > 0 && from < to && piece.takes_more() {
                     let run = next_run(tables, filter, admitted, *from..*to, end, left)?;
                     match end {
                         End::Front => *from += run.length,
@@ -124,6 +138,7 @@ impl Plan {
                     }
                     if let Some(admitted) = run.found {
                         found.push(admitted);
+                        piece.add(found.last());
                         left = left.saturating_sub(run.length);
                     }
                 }
@@ -132,6 +147,27 @@ impl Plan {
                 }
                 Ok((found, from >= to))
             }
+        }
+    }
+}
+
+/// How many bytes a piece will have read from disk.
+#[derive(Debug, Default)]
+struct PieceSize {
+    bytes: u64,
+    last: Option<FrameAt>,
+}
+
+impl PieceSize {
+    fn takes_more(&self) -> bool {
+        self.bytes < PIECE_BYTES
+    }
+
+    fn add(&mut self, found: Option<&Found>) {
+        let at = found.and_then(Found::on_disk);
+        if let Some(at) = at.filter(|at| self.last != Some(*at)) {
+            self.bytes += u64::from(at.bytes);
+            self.last = Some(at);
         }
     }
 }

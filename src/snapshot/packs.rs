@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile, Seed, create_complete, is_temporary, write_all_at};
+use crate::disk::{Disk, DiskFile, Seed, TEMPORARY_SUFFIX, create_complete, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
 
@@ -191,7 +191,10 @@ impl Packs {
         let Self { disk, dir, .. } = self;
         disk.create_dir(dir).map_err(|error| Error::io("creating directory", dir, error))?;
         let names = disk.list(dir).map_err(|error| Error::io("listing", dir, error))?;
-        for name in names.iter().filter(|name| is_temporary(name)) {
+        let is_ours = |name: &&String| {
+            name.strip_suffix(TEMPORARY_SUFFIX).is_some_and(|name| pack::number_of(name).is_some())
+        };
+        for name in names.iter().filter(is_ours) {
             // Best effort: a stray temporary file harms nothing.
             let _ = disk.remove(&dir.join(name));
         }

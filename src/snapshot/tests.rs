@@ -335,8 +335,8 @@ impl DiskFile for FillingFile {
         self.file.write_at(bytes, offset)
     }
 
-    fn allocate(&self, bytes: u64) -> io::Result<()> {
-        self.file.allocate(bytes)
+    fn allocate(&self, bytes: u64) {
+        self.file.allocate(bytes);
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -9,14 +9,14 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::commit::{Committer, PrepareAhead, Writer, WriterState, WriterStats};
-use crate::disk::{Disk, DiskLock, IdSource, is_temporary};
+use crate::disk::{Disk, DiskLock, IdSource, TEMPORARY_SUFFIX};
 use crate::error::{Error, ErrorKind, Quoted, Result};
 use crate::index::{Index, Log, Tables};
 use crate::journal::{
     Appender, Files, Recovered, Recovery as JournalRecovery, ScannedFrame, create_first, holds_no_frame,
-    recover, remove_temporaries,
+    recover, remove_unfinished,
 };
-use crate::manifest::Manifest;
+use crate::manifest::{MANIFEST_NAME, Manifest};
 use crate::snapshot::Snapshots;
 use crate::types::{Position, StoreId};
 
@@ -66,8 +66,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
             None => Ok(()),
         },
     )?;
-    remove_temporaries(disk, &root)?;
-    remove_temporaries(disk, &journal)?;
+    remove_unfinished(disk, &journal)?;
 
     let report = RecoveryReport {
         created,
@@ -183,7 +182,7 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     disk.create_dir(journal).map_err(|error| Error::io("creating directory", journal, error))?;
     if !holds_no_frame(disk, journal)? {
         return Err(Error::corrupt(
-            &root.join("MANIFEST"),
+            &root.join(MANIFEST_NAME),
             0,
             "the manifest is missing, but the journal holds commits",
         ));
@@ -200,9 +199,10 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
 
 /// Whether a directory that will hold a new store has nothing in it but what an unfinished creation leaves.
 fn refuse_foreign_files(disk: &dyn Disk, root: &Path) -> Result<()> {
-    const OURS: [&str; 5] = [LOCK_NAME, JOURNAL_DIR, SNAPSHOTS_DIR, QUARANTINE_DIR, "lost+found"];
+    let manifest = format!("{MANIFEST_NAME}{TEMPORARY_SUFFIX}");
+    let ours = [LOCK_NAME, JOURNAL_DIR, SNAPSHOTS_DIR, QUARANTINE_DIR, &manifest, "lost+found"];
     let names = disk.list(root).map_err(|error| Error::io("listing", root, error))?;
-    match names.iter().find(|name| !OURS.contains(&name.as_str()) && !is_temporary(name)) {
+    match names.iter().find(|name| !ours.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(Error::new(
             ErrorKind::Invalid,

@@ -107,7 +107,7 @@ impl<C> Stream<C> {
             let key = tables.stream(self.name.as_str())?;
             tables.place(key, tables.version(key)?)
         });
-        place.map(|place| self.store.log.event(place)).transpose()
+        place.map(|place| self.store.log.event(place, &mut None)).transpose()
     }
 
     /// The event with this id; `None` when the stream does not have it.
@@ -117,7 +117,7 @@ impl<C> Stream<C> {
     pub fn find(&self, id: EventId) -> Result<Option<RecordedEvent>> {
         let place =
             self.store.log.index.change(|tables| tables.find_id(tables.stream(self.name.as_str())?, id));
-        place.map(|place| self.store.log.event(place)).transpose()
+        place.map(|place| self.store.log.event(place, &mut None)).transpose()
     }
 
     /// The version of the last event; `None` when the stream has none.

@@ -24,7 +24,8 @@ pub(crate) struct Layout {
     pub(crate) end: u32,
 }
 
-/// An event as the store holds it.
+/// An event as the store holds it: a share of the bytes that it was read with, which may be those of many events. Who keeps
+/// a few of many for long keeps them [detached](RecordedEvent::detached).
 #[derive(Clone)]
 pub struct RecordedEvent {
     bytes: Arc<Vec<u8>>,
