@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::disk::{Clock, CreateFailure, Disk};
+use crate::disk::{Clock, CreateFailure, Disk, DiskLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{LastRead, Log};
 use crate::journal::{Appender, CommitView, FrameAt, WriteFailure};
@@ -21,6 +21,9 @@ use super::judge::{Known, Verdict, View, judge};
 use super::prepare_ahead::PrepareAhead;
 use super::queue::Waiter;
 use super::request::Request;
+
+/// The name of the file whose lock is the store's.
+pub(crate) const LOCK_NAME: &str = "LOCK";
 
 /// Counts of what the writer has done since the store was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub(crate) struct Writer {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) root: PathBuf,
+    /// The store's lock, until the store is closed.
+    pub(crate) lock: Option<Arc<dyn DiskLock>>,
     /// As it is on disk.
     pub(crate) manifest: Manifest,
     pub(crate) last_recorded_at: Option<Timestamp>,
@@ -106,7 +111,7 @@ impl Writer {
             }
             // The group before may have found the last file full without this one having been in it.
             if !self.appender.fits(&group.buffer, request.draft.frame_bytes()) {
-                if let Err(failure) = self.appender.roll(request.draft.frame_bytes()) {
+                if let Err(failure) = self.roll(request.draft.frame_bytes()) {
                     return waiter.answer(Err(self.failed(failure)));
                 }
                 *group = Group::new(self.appender.begin());
@@ -235,12 +240,31 @@ impl Writer {
         }
     }
 
+    fn roll(&mut self, first_frame_bytes: usize) -> Result<(), WriteFailure> {
+        self.check_in_place()?;
+        self.appender.roll(first_frame_bytes)
+    }
+
+    /// Whether the store's path still names this store. What is written by path goes to it; if the directory was moved
+    /// away, that would be somebody else's.
+    fn check_in_place(&self) -> Result<(), WriteFailure> {
+        let path = self.root.join(LOCK_NAME);
+        let moved =
+            || Error::new(ErrorKind::Io, format!("{}: the store was moved away", self.root.display()));
+        match self.lock.as_ref().map(|lock| lock.is_on(&path)) {
+            Some(Ok(true)) => Ok(()),
+            Some(Ok(false)) | None => Err(WriteFailure::Unknown(moved())),
+            Some(Err(error)) => Err(WriteFailure::Unknown(Error::io("looking at", &path, error))),
+        }
+    }
+
     /// Before the first frame after a clean close: the manifest must not say any more that the journal ends there.
     fn mark_open(&mut self) -> Result<()> {
         if self.manifest.closed.is_none() {
             return Ok(());
         }
         let open = Manifest { closed: None, ..self.manifest };
+        self.check_in_place().map_err(|failure| self.failed(failure))?;
         open.write(&*self.disk, &self.root).map_err(|failure| self.failed(failure.into()))?;
         self.manifest = open;
         Ok(())
@@ -254,6 +278,7 @@ impl Writer {
         // Nothing is written to a poisoned store, and nothing synced.
         let closed = self.check_open().and_then(|()| self.end_journal());
         self.state = WriterState::Closed(closed.clone());
+        self.lock = None;
         closed
     }
 
@@ -261,9 +286,11 @@ impl Writer {
         if self.manifest.closed.is_some() {
             return Ok(());
         }
-        self.appender.close().map_err(|failure| match failure {
+        let error = |failure| match failure {
             WriteFailure::NothingWritten(error) | WriteFailure::Unknown(error) => error,
-        })?;
+        };
+        self.appender.close().map_err(error)?;
+        self.check_in_place().map_err(error)?;
         let file = &self.appender.prepared().file;
         let closed = ClosedAt { file: file.number, file_bytes: file.bytes()?, n: self.appender.last_n() };
         let manifest = Manifest { closed: Some(closed), ..self.manifest };

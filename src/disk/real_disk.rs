@@ -60,7 +60,7 @@ impl Disk for RealDisk {
         // Looked at again: the name must still be that of the file in hand, not of a link put there in between.
         let (named, opened) = (fs::symlink_metadata(path)?, file.metadata()?);
         require_regular(&named)?;
-        if (named.dev(), named.ino()) != (opened.dev(), opened.ino()) {
+        if !is_same_file(&named, &opened) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 "the file was replaced while it was opened",
@@ -104,6 +104,10 @@ impl Disk for RealDisk {
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         fs2::available_space(path)
     }
+}
+
+fn is_same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
 fn require_regular(metadata: &fs::Metadata) -> io::Result<()> {
@@ -151,7 +155,15 @@ struct RealLock {
     file: File,
 }
 
-impl DiskLock for RealLock {}
+impl DiskLock for RealLock {
+    fn is_on(&self, path: &Path) -> io::Result<bool> {
+        match fs::symlink_metadata(path) {
+            Ok(named) => Ok(is_same_file(&named, &self.file.metadata()?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
 
 impl Drop for RealLock {
     fn drop(&mut self) {

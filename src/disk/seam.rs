@@ -118,4 +118,10 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
 }
 
 /// A held lock; dropping it frees it.
-pub trait DiskLock: Send + Sync + fmt::Debug {}
+pub trait DiskLock: Send + Sync + fmt::Debug {
+    /// Whether the file at `path` is the one that is locked, and not another that was put in its place.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn is_on(&self, path: &Path) -> io::Result<bool>;
+}

@@ -45,7 +45,8 @@ pub(crate) enum PrepareFailure {
 
 impl Prepared {
     pub(crate) fn new(disk: Arc<dyn Disk>, file: Arc<JournalFile>, end: u64, capacity: u64) -> Self {
-        let preparing = Mutex::new(None);
+        // Opened now, while the path is known to name this file. If that fails, it is tried again when it is needed.
+        let preparing = Mutex::new(disk.open(&file.path, OpenMode::ReadWrite).ok());
         let (sync_failed, space_failed) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { file, disk, end: AtomicU64::new(end), capacity, preparing, sync_failed, space_failed }
     }

@@ -38,7 +38,7 @@ pub(crate) struct Inner {
 #[derive(Debug)]
 pub(crate) struct Closing {
     pub(crate) thread: Option<JoinHandle<()>>,
-    pub(crate) lock: Option<Box<dyn DiskLock>>,
+    pub(crate) lock: Option<Arc<dyn DiskLock>>,
 }
 
 impl Inner {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::commit::{Committer, PrepareAhead, Writer, WriterState, WriterStats};
+use crate::commit::{Committer, LOCK_NAME, PrepareAhead, Writer, WriterState, WriterStats};
 use crate::disk::{Disk, DiskLock, IdSource, TEMPORARY_SUFFIX};
 use crate::error::{Error, ErrorKind, Quoted, Result};
 use crate::index::{Index, Log, Tables};
@@ -23,7 +23,6 @@ use crate::types::{Position, StoreId};
 use super::inner::Inner;
 use super::{Creation, Maintenance, Options, Recovery, RecoveryReport, Store, maintenance};
 
-const LOCK_NAME: &str = "LOCK";
 const JOURNAL_DIR: &str = "journal";
 const QUARANTINE_DIR: &str = "quarantine";
 const SNAPSHOTS_DIR: &str = "snapshots";
@@ -83,7 +82,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
 fn put_together(
     options: Options,
     root: PathBuf,
-    lock: Box<dyn DiskLock>,
+    lock: Arc<dyn DiskLock>,
     manifest: Manifest,
     recovered: Recovered,
     tables: Tables,
@@ -110,6 +109,7 @@ fn put_together(
         disk: Arc::clone(&options.disk),
         clock: Arc::clone(&options.clock),
         root: root.clone(),
+        lock: Some(Arc::clone(&lock)),
         manifest,
         last_recorded_at: log.index.read(Tables::last_recorded_at),
         ahead: ahead.clone(),
@@ -161,9 +161,9 @@ fn existing_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
     Ok(root)
 }
 
-fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Box<dyn DiskLock>> {
+fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Arc<dyn DiskLock>> {
     let path = root.join(LOCK_NAME);
-    disk.lock(&path).map_err(|error| match error.kind() {
+    disk.lock(&path).map(Arc::from).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => {
             Error::new(ErrorKind::Locked, format!("{}: the store is open already", root.display()))
         }

@@ -411,7 +411,11 @@ struct SimLock {
     path: PathBuf,
 }
 
-impl DiskLock for SimLock {}
+impl DiskLock for SimLock {
+    fn is_on(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.path == path)
+    }
+}
 
 impl Drop for SimLock {
     fn drop(&mut self) {
