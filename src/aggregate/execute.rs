@@ -19,6 +19,9 @@ impl<A: Aggregate, C: Codec> Repository<A, C> {
     /// are read, and `decide` is asked again, up to [`Repository::attempts`] times in all; so it may be called several
     /// times and should do nothing but decide. A command that yields no event is held against the version all the same.
     ///
+    /// A decision that refuses nothing names [`Infallible`](std::convert::Infallible) as its error:
+    /// `accounts.execute("1", |_| Ok::<_, Infallible>([Deposited { cents: 500 }]))?`.
+    ///
     /// # Errors
     /// `Rejected::Command` with what `decide` answered: nothing was written. `Rejected::Store` with `Conflict` when other
     /// appends came first each time, and with whatever [`Repository::load`] and [`Stream::append`](crate::Stream::append)
@@ -41,7 +44,12 @@ impl<A: Aggregate, C: Codec> Repository<A, C> {
     /// [`Outcome::AlreadyAppended`], and the state as it is now. A command that was refused or yielded no event leaves
     /// nothing to know it by: sent again, it is decided again.
     ///
+    /// It goes by the id alone, in this aggregate's stream: content is not compared. Another command with the same id for
+    /// the same aggregate is answered with the places of the first and is not booked, so draw a new id for each command.
+    /// The same id for another aggregate is another command.
+    ///
     /// ```
+    /// use std::convert::Infallible;
     /// # use annals::{Aggregate, EventId, Outcome, Store};
     /// # use serde::{Deserialize, Serialize};
     /// # #[derive(Serialize, Deserialize)]
@@ -57,7 +65,7 @@ impl<A: Aggregate, C: Codec> Repository<A, C> {
     /// let accounts = store.repository::<Account>("account");
     /// let command: EventId = "018f2f6e-8b81-7239-a92e-3c0008de8bfe".parse()?;
     /// for _ in 0..2 {
-    ///     accounts.execute_once(command, "1", |_| Ok::<_, String>([Deposited { cents: 500 }]))?;
+    ///     accounts.execute_once(command, "1", |_| Ok::<_, Infallible>([Deposited { cents: 500 }]))?;
     /// }
     /// assert_eq!(accounts.load("1")?.cents, 500);
     /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -67,6 +67,52 @@ const SNAPSHOTS_KEPT: u8 = 2;
 /// assert_eq!(accounts.load("1")?.cents, 380);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// # A decision over two aggregates
+///
+/// [`Repository::execute`] decides over one. For two, load both, decide, and append to both streams in one
+/// [`Batch`](crate::Batch), each at the version it was loaded at. On a conflict nothing was written: load again.
+///
+/// ```
+/// # use annals::{Aggregate, ExpectedVersion, Store};
+/// # use serde::{Deserialize, Serialize};
+/// # #[derive(Serialize, Deserialize)]
+/// # enum AccountEvent { Deposited { cents: i64 }, Withdrawn { cents: i64 } }
+/// # use AccountEvent::{Deposited, Withdrawn};
+/// # #[derive(Default)]
+/// # struct Account { cents: i64 }
+/// # impl Aggregate for Account {
+/// #     type Event = AccountEvent;
+/// #     fn apply(&mut self, event: &AccountEvent) {
+/// #         match event {
+/// #             Deposited { cents } => self.cents += cents,
+/// #             Withdrawn { cents } => self.cents -= cents,
+/// #         }
+/// #     }
+/// # }
+/// # let dir = tempfile::tempdir()?;
+/// # let store = Store::open(dir.path().join("bank"))?;
+/// # store.stream("account-1")?.append(ExpectedVersion::NoStream, [Deposited { cents: 100 }])?;
+/// let accounts = store.repository::<Account>("account");
+/// let receipt = loop {
+///     let (from, to) = (accounts.load("1")?, accounts.load("2")?);
+///     if from.cents < 80 {
+///         return Err("there is not enough".into());
+///     }
+///     let committed = store
+///         .batch()
+///         .append("account-1", from.version(), [Withdrawn { cents: 80 }])
+///         .append("account-2", to.version(), [Deposited { cents: 80 }])
+///         .commit();
+///     match committed {
+///         Err(error) if error.is_conflict() => continue,
+///         answered => break answered?,
+///     }
+/// };
+/// assert_eq!(receipt.receipts().len(), 2);
+/// assert_eq!(accounts.load("2")?.cents, 80);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Repository<A, C = DefaultCodec> {
     pub(super) store: Store,
     category: Arc<str>,

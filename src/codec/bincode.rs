@@ -29,6 +29,18 @@ const CONFIG: Configuration = config::standard();
 ///
 /// Fields are told apart by their place, so what leaves places out cannot be read back and is refused when it is
 /// encoded or checked: `skip_serializing_if`, `flatten`, `untagged`, `tag`.
+///
+/// What may change in an event type after events of it were stored:
+///
+/// | change | |
+/// | --- | --- |
+/// | variants reordered, renamed with `alias`, unknown with `other` | fine |
+/// | field added at the end with `default`, last field dropped, field renamed | fine |
+/// | fields reordered, inserted before the end, removed but not the last, of another type | never |
+///
+/// **"Never" is not always an error**: two neighbours of the same type that change places come back swapped, and nobody
+/// is told. What lies deeper in a field, a struct or an enum of its own, may not change at all. For such changes write an
+/// upcaster ([`Upcasters`](super::Upcasters)) or a new variant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Bincode;
 

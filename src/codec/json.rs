@@ -15,6 +15,19 @@ use crate::types::limits::{PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX};
 use crate::types::{CodecId, OverLimit};
 
 /// JSON: readable by anything, and fields are told apart by name, so more of them may change than under bincode.
+///
+/// What may change in an event type after events of it were stored:
+///
+/// | change | |
+/// | --- | --- |
+/// | variants reordered, renamed with `alias`, unknown with `other` | fine |
+/// | field added at the end with `default`, last field dropped | fine |
+/// | field renamed | with `alias` |
+/// | fields reordered, inserted with `default`, removed wherever they stand | fine |
+/// | a field's type changed | never, unless the new type reads the same JSON |
+///
+/// Fields of a tuple have no names: they go by their place, and only the end may change. For other changes write an
+/// upcaster ([`Upcasters`](super::Upcasters)) or a new variant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Json;
 

@@ -1,4 +1,8 @@
-//! Floor 2: values to bytes and back. Pure: nothing here opens a file, asks a clock or takes a lock.
+//! Codecs turn events and snapshots into bytes and back: `Bincode`, `Json`, or your own [`Codec`]; [`Upcasters`] keep old
+//! events readable.
+//!
+//! Most programs need nothing of this module but those names, which the crate's root has too. The rest is for a codec of
+//! your own. Floor 2, and pure: nothing here opens a file, asks a clock or takes a lock.
 //!
 //! An event is taken apart into a header (its type, shape and number of fields, and the codec) and a payload that holds
 //! the content alone. So the variants of an enum may be reordered, renamed (`alias`) or unknown (`other`), and trailing

@@ -1,5 +1,7 @@
-//! Floor 2: the only door to files, clocks and randomness. Everything above takes them as boxed traits, so that tests
-//! can put a simulated disk and a fixed clock behind it.
+//! The disk and the clock that a store uses: the real ones, or your own behind [`Disk`] and [`Clock`].
+//!
+//! Give them with [`Options::disk`](crate::Options::disk) and [`Options::clock`](crate::Options::clock); tests put a
+//! simulated disk and a fixed clock there. Floor 2: the only door to files, clocks and randomness.
 
 mod bytes;
 mod checksum;

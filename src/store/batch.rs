@@ -21,6 +21,9 @@ use super::{Draft, typed};
 /// Every expectation is held against its stream as it is before the batch, also when the batch names the stream again.
 /// Events keep the order in which they were added, across streams.
 ///
+/// Events are encoded with `Bincode` unless [`Batch::with_codec`] is called first, whatever codec a repository or stream
+/// has.
+///
 /// ```
 /// use annals::{ExpectedVersion, Store};
 /// use serde::{Deserialize, Serialize};

@@ -36,6 +36,8 @@ impl<E> Draft<E> {
     }
 
     /// The same with this id: the append may be retried for ever.
+    ///
+    /// Ids are looked up per stream. A retry must go to the same stream; the same id in another stream is another event.
     #[must_use]
     pub fn id(mut self, id: EventId) -> Self {
         self.id = Some(id);

@@ -104,6 +104,9 @@ impl Store {
     }
 
     /// Appends to several streams as one commit.
+    ///
+    /// Events are encoded with `Bincode` unless [`Batch::with_codec`] is called first, whatever codec a repository or
+    /// stream has.
     pub fn batch(&self) -> Batch {
         Batch::new(Arc::clone(&self.inner))
     }

@@ -150,6 +150,9 @@ impl Options {
     }
 
     /// How events of older schema versions are read.
+    ///
+    /// Every program that writes must be given them: without them new events are marked as schema version 1 and would be
+    /// upcast again.
     #[must_use]
     pub fn upcasters(mut self, upcasters: Upcasters) -> Self {
         self.upcasters = upcasters;

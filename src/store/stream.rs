@@ -134,7 +134,7 @@ impl<C> Stream<C> {
 }
 
 impl<C: Codec> Stream<C> {
-    /// Appends events if the stream is as expected.
+    /// Appends events if the stream is as expected. One event is `[event]`.
     ///
     /// A type is appended under its name: the variant of an enum, or the name of a struct. What cannot be read back as it
     /// was is refused.

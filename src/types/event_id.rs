@@ -10,6 +10,8 @@ const DERIVE_STEP: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
 
 /// The identity of an event: 16 bytes, written as a UUID.
 ///
+/// Ids are looked up per stream: the same id in another stream is another event.
+///
 /// ```
 /// use annals::EventId;
 /// let id: EventId = "e943cf21-8b81-5239-a92e-3c0008de8bfe".parse()?;
