@@ -102,6 +102,7 @@ fn verify_file(
     each: &mut dyn FnMut(&JournalFile, ScannedFrame) -> Result<()>,
 ) -> Result<Option<ScanEnd>> {
     let (mut offset, mut chain) = (FRAMES_AT, file.start);
+    let mut looked_again = false;
     loop {
         let mut listed = Vec::new();
         let scanned = scan::scan_from(file, offset, chain, &mut |frame| {
@@ -127,9 +128,17 @@ fn verify_file(
             }
             return Ok(Some(end));
         };
-        if last == Some(None) && scan::is_torn_tail(file, &end, bad)? {
-            findings.torn_tail = Some((file.path.clone(), bad.offset));
-            return Ok(Some(end));
+        if last == Some(None) {
+            if scan::is_torn_tail(file, &end, bad)? {
+                findings.torn_tail = Some((file.path.clone(), bad.offset));
+                return Ok(Some(end));
+            }
+            if end.offset > offset || !looked_again {
+                // A live writer may have been writing just there: looked at once more before it is called damage.
+                looked_again = end.offset == offset;
+                (offset, chain) = (end.offset, end.chain);
+                continue;
+            }
         }
         findings.note(&file.path, &file.corrupt(bad.offset, &bad.what))?;
         // On behind the damage: at the next frame that comes later than the one expected here.

@@ -141,6 +141,7 @@ fn put_together(
 fn create_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
     let path = std::path::absolute(path).map_err(|error| Error::io("resolving", path, error))?;
     if let Ok(root) = disk.resolve(&path) {
+        refuse_foreign_files(disk, &root)?;
         return Ok(root);
     }
     disk.create_dir(&path).map_err(|error| Error::io("creating directory", &path, error))?;
@@ -174,7 +175,6 @@ fn take_lock(disk: &dyn Disk, root: &Path) -> Result<Arc<dyn DiskLock>> {
 /// Makes a store. The manifest comes last: a directory without one holds no store yet.
 fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     let disk = &*options.disk;
-    refuse_foreign_files(disk, root)?;
     // The directory's own name is durable before a store is in it. Whoever made it may have failed before this.
     if let Some(parent) = root.parent() {
         disk.sync_dir(parent).map_err(|error| Error::io("syncing directory", parent, error))?;
@@ -197,11 +197,15 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     Ok(manifest)
 }
 
-/// Whether a directory that will hold a new store has nothing in it but what an unfinished creation leaves.
+/// Whether a directory holds a store, or nothing but what an unfinished creation leaves. Looked at before the lock's file
+/// is put there.
 fn refuse_foreign_files(disk: &dyn Disk, root: &Path) -> Result<()> {
-    let manifest = format!("{MANIFEST_NAME}{TEMPORARY_SUFFIX}");
-    let ours = [LOCK_NAME, JOURNAL_DIR, SNAPSHOTS_DIR, QUARANTINE_DIR, &manifest, "lost+found"];
+    let unfinished = format!("{MANIFEST_NAME}{TEMPORARY_SUFFIX}");
+    let ours = [LOCK_NAME, JOURNAL_DIR, SNAPSHOTS_DIR, QUARANTINE_DIR, &unfinished, "lost+found"];
     let names = disk.list(root).map_err(|error| Error::io("listing", root, error))?;
+    if names.iter().any(|name| name == MANIFEST_NAME) {
+        return Ok(());
+    }
     match names.iter().find(|name| !ours.contains(&name.as_str())) {
         None => Ok(()),
         Some(name) => Err(Error::new(

@@ -11,6 +11,7 @@ mod concurrency;
 mod crash;
 mod damage;
 mod faults;
+mod held_under_attack;
 mod idempotency;
 mod limits;
 mod misplaced;
