@@ -3,6 +3,7 @@
 //! Nothing here knows of a store: a rule takes a state and gives an event or a refusal, so it is tested without one.
 
 use std::fmt;
+use std::mem::discriminant;
 
 use annals::Aggregate;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,23 @@ impl AccountEvent {
             | Self::FeeCharged { amount, .. }
             | Self::TransferredOut { amount, .. } => Some(Movement::Out(*amount)),
         }
+    }
+
+    /// The account at the other end of a transfer, if it is known.
+    fn counterpart(&self) -> Option<&str> {
+        match self {
+            Self::TransferredIn { from: other, .. } | Self::TransferredOut { to: other, .. } => {
+                other.as_deref()
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether both say the same but for the memo: the same kind of event, amount and counterpart.
+    pub(crate) fn does_the_same_as(&self, other: &Self) -> bool {
+        discriminant(self) == discriminant(other)
+            && self.movement() == other.movement()
+            && self.counterpart() == other.counterpart()
     }
 
     pub(crate) fn memo(&self) -> &str {

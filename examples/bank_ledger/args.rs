@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use annals::{AsOf, EventId, Version};
+use annals::{AsOf, Version};
 
 use super::failure::{Failure, Result};
-use super::ids::id_of;
 use super::money::Money;
 use super::statement::Wanted;
 use super::storm::Settings;
@@ -63,9 +62,9 @@ pub(crate) enum Command {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     Open { name: String, memo: String },
-    Deposit { name: String, amount: Money, memo: String, id: Option<EventId> },
-    Withdraw { name: String, amount: Money, memo: String, id: Option<EventId> },
-    Transfer { from: String, to: String, amount: Money, memo: String, id: Option<EventId> },
+    Deposit { name: String, amount: Money, memo: String, id: Option<String> },
+    Withdraw { name: String, amount: Money, memo: String, id: Option<String> },
+    Transfer { from: String, to: String, amount: Money, memo: String, id: Option<String> },
     Accounts { json: bool },
     Statement(Wanted),
     History,
@@ -84,7 +83,10 @@ impl Command {
     /// Understands the arguments, program name excluded.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut words = Words::split(arguments);
-        if words.flag("--help") || words.flag("-h") || words.are_none() {
+        if words.are_none() {
+            return Err(Failure::NoCommand);
+        }
+        if words.flag("--help") || words.flag("-h") {
             return Ok(Self::Help);
         }
         let store = words.option("--store")?.map(PathBuf::from);
@@ -198,10 +200,9 @@ impl Words {
         if let Some(value) = value_within(&word) {
             return Ok(Some(value));
         }
-        if at < self.before.len() {
-            Ok(Some(self.before.remove(at)))
-        } else {
-            Err(usage(format!("{name} needs a value")))
+        match self.before.get(at) {
+            Some(value) if !is_option(value) => Ok(Some(self.before.remove(at))),
+            _ => Err(usage(format!("{name} needs a value"))),
         }
     }
 
@@ -216,8 +217,12 @@ impl Words {
             .ok_or_else(|| usage(format!("{name}: {text:?} is not a number from {low} to {high}")))
     }
 
-    fn id(&mut self) -> Result<Option<EventId>> {
-        Ok(self.option("--id")?.map(|text| id_of(&[&text])))
+    /// An empty id is a variable that a script forgot to set: all its commands would be one.
+    fn id(&mut self) -> Result<Option<String>> {
+        match self.option("--id")? {
+            Some(id) if id.is_empty() => Err(usage("--id needs a value")),
+            id => Ok(id),
+        }
     }
 
     /// The next word that is no option.
@@ -249,9 +254,9 @@ impl Words {
     }
 }
 
-/// An amount below zero is no option; the bank has its own words for it.
+/// An amount below zero is no option, however it is written; the bank has its own words for it.
 fn is_option(word: &str) -> bool {
-    word.starts_with('-') && word.parse::<Money>().is_err()
+    word.strip_prefix('-').is_some_and(|rest| !rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn unknown(word: &str) -> Failure {
@@ -285,7 +290,7 @@ mod tests {
                 name: "ada".into(),
                 amount: Money::from_minor(1_250),
                 memo: "wages".into(),
-                id: Some(id_of(&["may"])),
+                id: Some("may".into()),
             },
         };
         for line in [
@@ -313,12 +318,19 @@ mod tests {
             ("accounts", "accounts needs to know which books: --store DIR"),
             ("--store b accounts --xml", "--xml is not an option here"),
             ("--store b deposit ada", "AMOUNT is missing"),
-            ("--store b deposit ada 1.5", "\"1.5\" is not an amount such as 12.50 or 12"),
+            ("--store b deposit ada seven", "\"seven\" is not an amount such as 12.50 or 12"),
+            (
+                "--store b deposit ada 20.5",
+                "\"20.5\" is not an amount such as 12.50 or 12: two digits after the point",
+            ),
+            ("--store b deposit ada 99999999999999999999", "\"99999999999999999999\" is too large"),
             (
                 "--store b open ada two words",
                 "\"words\" is one word too many: a memo of several goes in quotes",
             ),
             ("accounts --store", "--store needs a value"),
+            ("--store b deposit ada 7 --id", "--id needs a value"),
+            ("--store b deposit ada 7 --id=", "--id needs a value"),
             ("storm --accounts 1", "--accounts: \"1\" is not a number from 2 to 10000"),
             (
                 "--store b statement ada --version 1 --as-of 2024-01-01",
@@ -326,6 +338,14 @@ mod tests {
             ),
         ] {
             assert_eq!(refused(line), what, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_arguments_are_a_failure_and_help_is_none() {
+        assert!(matches!(parse(""), Err(Failure::NoCommand)));
+        for line in ["help", "--help", "-h", "--store b open --help"] {
+            assert_eq!(parse(line).expect(line), Command::Help, "{line}");
         }
     }
 

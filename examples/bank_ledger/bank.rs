@@ -4,12 +4,13 @@
 //! changes two accounts, so it is a batch: one commit over both streams, each at its exact version.
 
 use annals::{
-    Aggregate, BatchReceipt, Draft, EventId, Executed, ExpectedVersion, Filter, Loaded, Outcome, Repository,
-    Store, Stream, Timestamp,
+    Aggregate, BatchReceipt, Bincode, Draft, EventId, Executed, ExpectedVersion, Filter, Loaded, Outcome,
+    Repository, Store, Stream, Timestamp,
 };
 
 use super::account::{Account, AccountEvent, Decision, Refusal};
 use super::failure::{Failure, Result};
+use super::ids::id_of;
 use super::money::Money;
 
 pub(crate) const CATEGORY: &str = "account";
@@ -33,7 +34,7 @@ pub(crate) struct Transfer<'a> {
     pub(crate) amount: Money,
     pub(crate) memo: &'a str,
     /// Given by a caller who may send the same transfer again.
-    pub(crate) id: Option<EventId>,
+    pub(crate) id: Option<&'a str>,
 }
 
 impl Bank {
@@ -45,21 +46,46 @@ impl Bank {
 
     pub(crate) fn open(&self, name: &str, memo: &str) -> Result<Executed<Account>> {
         check_name(name)?;
-        self.execute(name, None, |account| account.open(memo))
+        self.execute(name, |account| account.open(memo))
     }
 
-    /// Books a decision on one account; with an id, once, however often it is sent.
+    /// Books a decision on one account.
     pub(crate) fn execute(
         &self,
         name: &str,
-        id: Option<EventId>,
         decide: impl FnMut(&Account) -> Decision,
     ) -> Result<Executed<Account>> {
-        let executed = match id {
-            Some(id) => self.accounts.execute_once(id, name, decide),
-            None => self.accounts.execute(name, decide),
-        };
-        executed.map_err(Failure::rejected(name))
+        self.accounts.execute(name, decide).map_err(Failure::rejected(name))
+    }
+
+    /// Books an event on one account, if the rules let it happen; with an id, once, however often it is sent.
+    ///
+    /// The store finds the id and decides nothing again: that it is the same command and not another one with a used id
+    /// is ours to look at.
+    pub(crate) fn book(
+        &self,
+        name: &str,
+        id: Option<&str>,
+        event: &AccountEvent,
+    ) -> Result<Executed<Account>> {
+        let decide = |account: &Account| account.book(event.clone());
+        let Some(id) = id else { return self.execute(name, decide) };
+        let executed =
+            self.accounts.execute_once(id_of(&[id]), name, decide).map_err(Failure::rejected(name))?;
+        if executed.receipt().outcome() == Outcome::AlreadyAppended {
+            self.booked_before(name, id, event)?;
+        }
+        Ok(executed)
+    }
+
+    /// Whether an event was booked under the id before; a failure when it was another one. Memos are not compared.
+    fn booked_before(&self, name: &str, id: &str, event: &AccountEvent) -> Result<bool> {
+        let Some(recorded) = self.stream(name)?.find(id_of(&[id]))? else { return Ok(false) };
+        let booked: AccountEvent = self.store.decode::<Bincode, _>(&recorded)?;
+        if booked.does_the_same_as(event) {
+            return Ok(true);
+        }
+        Err(Failure::IdUsed { account: name.to_owned(), id: id.to_owned(), booked: Box::new(booked) })
     }
 
     /// Moves money, trying again when somebody else changed one of the two accounts meanwhile.
@@ -83,7 +109,8 @@ impl Bank {
         let out = AccountEvent::TransferredOut { amount, memo: memo.clone(), to: Some(to.to_owned()) };
         let in_ = AccountEvent::TransferredIn { amount, memo, from: Some(from.to_owned()) };
         let booked_before = match id {
-            Some(id) => self.stream(from)?.find(id)?.is_some(),
+            // Both are looked at: the id may be in one account only, used for something else.
+            Some(id) => self.booked_before(from, id, &out)? & self.booked_before(to, id, &in_)?,
             None => false,
         };
         let (of_giver, of_taker) = if booked_before {
@@ -93,7 +120,7 @@ impl Bank {
             (self.check(from, &out)?, self.check(to, &in_)?)
         };
         let draft = |event| match id {
-            Some(id) => Draft::new(event).id(id),
+            Some(id) => Draft::new(event).id(id_of(&[id])),
             None => Draft::new(event),
         };
         let batch = self.store.batch();
@@ -198,7 +225,6 @@ fn check_name(name: &str) -> Result<()> {
 mod tests {
     use super::*;
     use crate::audit::Audit;
-    use crate::ids::id_of;
 
     fn money(text: &str) -> Money {
         text.parse().expect("an amount")
@@ -210,7 +236,7 @@ mod tests {
         let bank = Bank::new(Store::open(dir.path())?);
         bank.open("ada", "")?;
         bank.open("bob", "")?;
-        bank.execute("ada", None, |ada| ada.deposit(money("5.00"), ""))?;
+        bank.execute("ada", |ada| ada.deposit(money("5.00"), ""))?;
         Ok((dir, bank))
     }
 
@@ -236,13 +262,39 @@ mod tests {
     #[test]
     fn a_transfer_with_an_id_is_booked_once_even_when_the_money_is_gone() -> Result<()> {
         let (_dir, bank) = bank()?;
-        let id = Some(id_of(&["dinner"]));
+        let id = Some("dinner");
         let transfer = Transfer { from: "ada", to: "bob", amount: money("5.00"), memo: "", id };
         assert_eq!(bank.transfer(transfer)?, Outcome::Appended);
         assert_eq!(bank.transfer(transfer)?, Outcome::AlreadyAppended);
         assert_eq!(balances(&bank)?, ["0.00", "5.00"]);
         let other = bank.transfer(Transfer { amount: money("1.00"), ..transfer });
-        assert!(matches!(other, Err(Failure::Store(error)) if error.kind() == annals::ErrorKind::IdReused));
+        assert_eq!(refusal(other), "ada: refused: the id dinner was used for a transfer of 5.00 to bob");
+        Ok(())
+    }
+
+    fn refusal<T>(answer: Result<T>) -> String {
+        answer.err().map_or_else(|| "it was let through".to_owned(), |failure| failure.to_string())
+    }
+
+    #[test]
+    fn an_id_that_was_used_for_another_command_is_refused_and_nothing_is_booked() -> Result<()> {
+        let (_dir, bank) = bank()?;
+        let deposit =
+            |amount, memo: &str| AccountEvent::Deposited { amount: money(amount), memo: memo.into() };
+        let withdrawal = AccountEvent::Withdrawn { amount: money("7.00"), memo: String::new() };
+        let id = Some("inv-1");
+        let outcome =
+            |event: &AccountEvent| Ok::<_, Failure>(bank.book("ada", id, event)?.receipt().outcome());
+        assert_eq!(outcome(&deposit("7.00", ""))?, Outcome::Appended);
+        assert_eq!(outcome(&deposit("7.00", "sent again"))?, Outcome::AlreadyAppended);
+        let used = "ada: refused: the id inv-1 was used for a deposit of 7.00";
+        assert_eq!(refusal(outcome(&deposit("8.00", ""))), used);
+        assert_eq!(refusal(outcome(&withdrawal)), used);
+        for (from, to) in [("ada", "bob"), ("bob", "ada")] {
+            let amount = money("7.00");
+            assert_eq!(refusal(bank.transfer(Transfer { from, to, amount, memo: "", id })), used);
+        }
+        assert_eq!(balances(&bank)?, ["12.00", "0.00"]);
         Ok(())
     }
 

@@ -17,7 +17,6 @@ use super::account::{Account, AccountEvent};
 use super::audit;
 use super::bank::{Bank, CATEGORY, Transfer};
 use super::failure::{Failure, Result};
-use super::ids::id_of;
 use super::money::Money;
 use super::statement::{Wanted, statement};
 use super::time;
@@ -80,7 +79,7 @@ pub(crate) fn crash(path: &Path) -> Result<()> {
     clock.advance(DAY);
     let bank = open(path, &clock)?;
     for coin in ["1.00", "2.00", "3.00"] {
-        bank.execute("bob", None, |bob| bob.deposit(money(coin), "found in a coat"))?;
+        bank.execute("bob", |bob| bob.deposit(money(coin), "found in a coat"))?;
     }
     process::abort();
 }
@@ -95,14 +94,14 @@ impl Tour<'_> {
         let opened = self.bank.open("ada", "Ada Lovelace")?;
         self.line("ada opens an account", format_args!("version {}", number(opened.version())))?;
         for (amount, memo) in [("500.00", "savings"), ("20.00", "birthday")] {
-            let done = self.bank.execute("ada", None, |ada| ada.deposit(money(amount), memo))?;
+            let done = self.bank.execute("ada", |ada| ada.deposit(money(amount), memo))?;
             let told = format!("version {}, balance {}", number(done.version()), done.state().balance);
             self.line(format_args!("ada deposits {amount}"), told)?;
         }
-        let done = self.bank.execute("ada", None, |ada| ada.withdraw(money("120.00"), "shoes"))?;
+        let done = self.bank.execute("ada", |ada| ada.withdraw(money("120.00"), "shoes"))?;
         let told = format!("version {}, balance {}", number(done.version()), done.state().balance);
         self.line("ada withdraws 120.00", told)?;
-        let refused = self.bank.execute("ada", None, |ada| ada.withdraw(money("1000.00"), "piano"));
+        let refused = self.bank.execute("ada", |ada| ada.withdraw(money("1000.00"), "piano"));
         self.line("ada withdraws 1000.00", refusal(refused)?)?;
         self.bank.open("bob", "Bob")?;
         self.line("bob opens an account", "balance 0.00")
@@ -143,15 +142,15 @@ impl Tour<'_> {
             Err(error) => return Err(error.into()),
             Ok(_) => return Err(Failure::Other("a stale version was taken".into())),
         }
-        let again = self.bank.execute("ada", None, |ada| ada.withdraw(money("100.00"), "a lamp"));
+        let again = self.bank.execute("ada", |ada| ada.withdraw(money("100.00"), "a lamp"));
         self.line("the second looks and decides again", refusal(again)?)
     }
 
     fn sent_twice(&mut self) -> Result<()> {
         self.title("A command with an id is booked once, however often it is sent")?;
-        let id = id_of(&["wages of March 2024"]);
+        let wages = AccountEvent::Deposited { amount: money("1800.00"), memo: "wages".into() };
         for attempt in ["the employer pays wages of 1800.00", "hears no answer, sends them again"] {
-            let done = self.bank.execute("ada", Some(id), |ada| ada.deposit(money("1800.00"), "wages"))?;
+            let done = self.bank.book("ada", Some("wages of March 2024"), &wages)?;
             let version = number(done.receipt().version());
             let told = match done.receipt().outcome() {
                 Outcome::Appended => format!("booked at version {version}"),
@@ -166,7 +165,7 @@ impl Tour<'_> {
         let monday_evening = self.clock.now().saturating_add(8 * 60 * MINUTE);
         self.clock.advance(DAY);
         self.title("What was, remains: any past state can be asked for")?;
-        let done = self.bank.execute("ada", None, |ada| ada.withdraw(money("700.00"), "rent"))?;
+        let done = self.bank.execute("ada", |ada| ada.withdraw(money("700.00"), "rent"))?;
         self.line("ada pays the rent of 700.00", format_args!("balance {}", done.state().balance))?;
         let accounts = self.bank.store().repository::<Account>(CATEGORY);
         let evening = accounts.load_as_of("ada", monday_evening)?;

@@ -5,7 +5,9 @@ use std::io;
 
 use annals::{ErrorKind, Rejected};
 
-use super::account::Refusal;
+use super::account::{AccountEvent, Refusal};
+use super::args::USAGE;
+use super::words;
 
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 
@@ -14,8 +16,12 @@ pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
 pub(crate) enum Failure {
     /// The command line is not one that this program knows.
     Usage(String),
+    /// Nothing was asked for.
+    NoCommand,
     /// A rule of the bank said no.
     Refused { account: String, refusal: Refusal },
+    /// The id of a command was used before, for something else.
+    IdUsed { account: String, id: String, booked: Box<AccountEvent> },
     /// The store could not do it.
     Store(annals::Error),
     /// Nobody reads the output any more, or it cannot be written.
@@ -44,6 +50,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Usage(what) => write!(f, "{what}\ntry: bank-ledger help"),
+            Self::NoCommand => f.write_str(USAGE.trim_end()),
+            Self::IdUsed { account, id, booked } => {
+                let id = words::on_one_line(id);
+                write!(f, "{account}: refused: the id {id} was used for {}", words::booked(booked))
+            }
             Self::Refused { account, refusal } => write!(f, "{account}: refused: {refusal}"),
             Self::Store(error) if error.kind() == ErrorKind::IdReused => {
                 write!(f, "refused: the id was given to something else before: {error}")

@@ -44,9 +44,7 @@ pub(crate) fn import(bank: &Bank, file: &Path, out: &mut dyn Write) -> Result<()
                 Failure::Other(what) => what,
                 failure => failure.to_string(),
             };
-            Err(Failure::Other(format!(
-                "{name}, line {line}: {why}\nbefore this line: {report}; from it on: nothing"
-            )))
+            Err(Failure::Other(format!("{name}, line {line}: {why}\n{}", report.before_a_bad_line())))
         }
     }
 }
@@ -130,9 +128,36 @@ fn events(kind: &str, amount: Money, memo: &str) -> Result<Vec<AccountEvent>, St
     Ok(vec![event])
 }
 
+impl Report {
+    /// What was done, when a bad line ended the import.
+    fn before_a_bad_line(self) -> String {
+        let were = |count: usize| if count == 1 { "was" } else { "were" };
+        match (self.booked, self.there_already) {
+            (0, 0) => "nothing before this line was booked, and nothing from it on".to_owned(),
+            (0, there) => format!(
+                "{} before this line {} there already, and nothing was booked",
+                rows(there),
+                were(there)
+            ),
+            (booked, 0) => {
+                format!("{} before this line {} booked, and nothing from it on", rows(booked), were(booked))
+            }
+            (booked, there) => format!(
+                "{} before this line {} booked, {there} {} there already, and nothing from it on was booked",
+                rows(booked),
+                were(booked),
+                were(there)
+            ),
+        }
+    }
+}
+
+fn rows(count: usize) -> String {
+    if count == 1 { "1 row".to_owned() } else { format!("{count} rows") }
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let rows = |count: usize| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
         match (self.booked, self.there_already) {
             (0, 0) => f.write_str("no rows"),
             (0, there) => write!(f, "nothing new, all {} there already", rows(there)),
@@ -179,6 +204,22 @@ mod tests {
         assert_eq!(report(&bank, SAMPLE), Report { booked: 0, there_already: 24 });
         assert_eq!(bank.load("ada").expect("an account").balance.to_string(), "1731.56");
         assert_eq!(bank.load("grace").expect("an account").balance.to_string(), "1821.12");
+    }
+
+    #[test]
+    fn a_bad_line_tells_what_was_booked_before_it() {
+        for (booked, there_already, told) in [
+            (0, 0, "nothing before this line was booked, and nothing from it on"),
+            (0, 1, "1 row before this line was there already, and nothing was booked"),
+            (2, 0, "2 rows before this line were booked, and nothing from it on"),
+            (
+                1,
+                2,
+                "1 row before this line was booked, 2 were there already, and nothing from it on was booked",
+            ),
+        ] {
+            assert_eq!(Report { booked, there_already }.before_a_bad_line(), told);
+        }
     }
 
     #[test]

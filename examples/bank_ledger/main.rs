@@ -34,9 +34,9 @@ use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use annals::{Durability, Executed, Options, Outcome, Store};
+use annals::{Creation, Durability, Executed, Options, Outcome, Store};
 
-use account::Account;
+use account::{Account, AccountEvent};
 use args::{Command, Task};
 use bank::{Bank, Transfer};
 use failure::{Failure, Result};
@@ -49,6 +49,10 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         // `history | head`: the reader has seen enough.
         Err(Failure::Output(error)) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(Failure::NoCommand) => {
+            eprint!("{}", args::USAGE);
+            ExitCode::FAILURE
+        }
         Err(failure) => {
             // What was printed before comes before the message.
             let _ = out.flush();
@@ -87,32 +91,35 @@ fn run(command: Command, out: &mut dyn Write) -> Result<()> {
 
 /// Opens the store. A mistyped directory does not become a store unless the task is to start books.
 fn books(dir: &Path, task: &Task) -> Result<Bank> {
-    if !task.starts_books() && !dir.is_dir() {
-        let what =
-            format!("there are no books in {}: open an account or import some to start them", dir.display());
-        return Err(Failure::Other(what));
-    }
+    let creation = if task.starts_books() { Creation::IfMissing } else { Creation::Never };
     // An import may be repeated, so it does not wait for the disk row by row: it syncs once, at its end.
     let durability = match task {
         Task::Import { .. } => Durability::Buffered,
         _ => Durability::Synced,
     };
-    Ok(Bank::new(Options::new().durability(durability).open(dir)?))
+    match Options::new().creation(creation).durability(durability).open(dir) {
+        Err(error) if error.kind() == annals::ErrorKind::NotFound => Err(Failure::Other(format!(
+            "there are no books in {}: open an account or import some to start them",
+            dir.display()
+        ))),
+        opened => Ok(Bank::new(opened?)),
+    }
 }
 
 fn perform(bank: &Bank, task: Task, out: &mut dyn Write) -> Result<()> {
     match task {
         Task::Open { name, memo } => tell(&name, &bank.open(&name, &memo)?, out),
         Task::Deposit { name, amount, memo, id } => {
-            let executed = bank.execute(&name, id, |account| account.deposit(amount, &memo))?;
-            tell(&name, &executed, out)
+            let event = AccountEvent::Deposited { amount, memo };
+            tell(&name, &bank.book(&name, id.as_deref(), &event)?, out)
         }
         Task::Withdraw { name, amount, memo, id } => {
-            let executed = bank.execute(&name, id, |account| account.withdraw(amount, &memo))?;
-            tell(&name, &executed, out)
+            let event = AccountEvent::Withdrawn { amount, memo };
+            tell(&name, &bank.book(&name, id.as_deref(), &event)?, out)
         }
         Task::Transfer { from, to, amount, memo, id } => {
-            let outcome = bank.transfer(Transfer { from: &from, to: &to, amount, memo: &memo, id })?;
+            let transfer = Transfer { from: &from, to: &to, amount, memo: &memo, id: id.as_deref() };
+            let outcome = bank.transfer(transfer)?;
             let (giver, taker) = (bank.load(&from)?.balance, bank.load(&to)?.balance);
             Ok(writeln!(out, "{}: {from} has {giver}, {to} has {taker}", booked(outcome))?)
         }

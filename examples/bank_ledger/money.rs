@@ -43,13 +43,24 @@ impl fmt::Display for Money {
     }
 }
 
-/// A text is not an amount.
+/// Why a text is not an amount.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NotMoney(String);
+pub(crate) enum NotMoney {
+    NoAmount(String),
+    /// A number, but not with two digits after its point.
+    Decimals(String),
+    TooLarge(String),
+}
 
 impl fmt::Display for NotMoney {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} is not an amount such as 12.50 or 12", self.0)
+        match self {
+            Self::NoAmount(text) => write!(f, "{text:?} is not an amount such as 12.50 or 12"),
+            Self::Decimals(text) => {
+                write!(f, "{text:?} is not an amount such as 12.50 or 12: two digits after the point")
+            }
+            Self::TooLarge(text) => write!(f, "{text:?} is too large"),
+        }
     }
 }
 
@@ -61,15 +72,18 @@ impl FromStr for Money {
         let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
         let (major, minor) = digits.split_once('.').unwrap_or((digits, "00"));
         let all_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-        if !all_digits(major) || !all_digits(minor) || minor.len() != 2 {
-            return Err(NotMoney(text.to_owned()));
+        if !all_digits(major) || !(minor.is_empty() || all_digits(minor)) {
+            return Err(NotMoney::NoAmount(text.to_owned()));
+        }
+        if minor.len() != 2 {
+            return Err(NotMoney::Decimals(text.to_owned()));
         }
         // The sign goes on before the sum is checked: the lowest amount has no positive counterpart.
         let parts = major.parse::<i64>().ok().zip(minor.parse::<i64>().ok());
         parts
             .and_then(|(major, minor)| (sign * major).checked_mul(100)?.checked_add(sign * minor))
             .map(Self)
-            .ok_or_else(|| NotMoney(text.to_owned()))
+            .ok_or_else(|| NotMoney::TooLarge(text.to_owned()))
     }
 }
 
@@ -97,28 +111,16 @@ mod tests {
 
     #[test]
     fn what_may_be_a_slip_is_refused() {
-        let slips = [
-            "",
-            "-",
-            ".",
-            ".50",
-            "12.",
-            "12.5",
-            "12.500",
-            "1,250.00",
-            "12,50",
-            "+12",
-            "--1",
-            "1e3",
-            " 1",
-            "1 ",
-            "1.-5",
-            "٣.٠٠",
-            "92233720368547758.08",
-            "99999999999999999999",
-        ];
+        let slips =
+            ["", "-", ".", ".50", "1,250.00", "12,50", "+12", "--1", "1e3", " 1", "1 ", "1.-5", "٣.٠٠"];
         for text in slips {
-            assert_eq!(text.parse::<Money>(), Err(NotMoney(text.to_owned())), "{text:?}");
+            assert_eq!(text.parse::<Money>(), Err(NotMoney::NoAmount(text.to_owned())), "{text:?}");
+        }
+        for text in ["12.", "12.5", "-12.5", "12.500"] {
+            assert_eq!(text.parse::<Money>(), Err(NotMoney::Decimals(text.to_owned())), "{text:?}");
+        }
+        for text in ["92233720368547758.08", "-92233720368547758.09", "99999999999999999999"] {
+            assert_eq!(text.parse::<Money>(), Err(NotMoney::TooLarge(text.to_owned())), "{text:?}");
         }
     }
 

@@ -18,6 +18,20 @@ pub(crate) fn what(event: &AccountEvent) -> String {
     kind.to_owned()
 }
 
+/// What was booked, after "used for": `a deposit of 7.00`.
+pub(crate) fn booked(event: &AccountEvent) -> String {
+    match event {
+        AccountEvent::Opened { .. } => "the opening of the account".to_owned(),
+        AccountEvent::Deposited { amount, .. } => format!("a deposit of {amount}"),
+        AccountEvent::Withdrawn { amount, .. } => format!("a withdrawal of {amount}"),
+        AccountEvent::InterestPaid { amount, .. } => format!("interest of {amount}"),
+        AccountEvent::FeeCharged { amount, .. } => format!("a fee of {amount}"),
+        AccountEvent::TransferredIn { amount, .. } | AccountEvent::TransferredOut { amount, .. } => {
+            format!("a transfer of {amount} {}", what(event))
+        }
+    }
+}
+
 /// The amount with the sign of its way: `+12.50`, `-12.50`; nothing for an event that moves no money.
 pub(crate) fn signed(event: &AccountEvent) -> String {
     match event.movement() {

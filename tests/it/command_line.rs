@@ -242,8 +242,12 @@ fn a_bad_line_is_told_with_its_number_and_all_before_its_batch_is_kept() {
             r#"{"stream":"s-9","batch":2,"type":"T","data":1,"recorded_at":5}"#,
             "recorded_at is another than in line 5",
         ),
-        ("not json", "line 6, column 2: expected ident"),
-        ("[1]", "line 6"),
+        (
+            r#"{"stream":"s-9","batch":2,"type":"T","data":1,"occurred_at":1.5}"#,
+            "expected RFC 3339 such as 2016",
+        ),
+        ("not json", "line 6: a line must be a JSON object"),
+        (r#"["s-9","T",null,null,null,2]"#, "line 6: a line must be a JSON object"),
     ];
     for (bad, told) in bad_lines {
         let dir = dir();
@@ -280,6 +284,22 @@ fn a_bad_line_of_another_batch_leaves_the_batch_before_it_whole() {
         assert_eq!((ran.code, ran.last_line()), (Some(1), summary(2, 1, 0, 0).as_str()), "{bad}");
         assert!(ran.stderr.contains("line 3") && !ran.stderr.contains("nothing of"), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn an_import_that_is_bad_from_the_first_line_on_makes_no_store() {
+    let dir = dir();
+    for bad in ["[1]", "\n{", r#"{"stream":"a"}"#] {
+        let ran = import(dir.path(), "store", bad);
+        assert_eq!((ran.code, ran.last_line()), (Some(1), summary(0, 0, 0, 0).as_str()), "{bad}");
+        assert!(!dir.path().join("store").exists(), "{bad}");
+    }
+    assert_eq!(import(dir.path(), "store", "").last_line(), summary(0, 0, 0, 0));
+    let stats = done(dir.path(), &["stats", "store"]);
+    assert!(stats.contains(", prepared space included\n"), "{stats}");
+    assert!(done(dir.path(), &["verify", "store"]).starts_with("sound: 0 events, "));
+    assert_eq!(import(dir.path(), "store", &line(1, 1)).last_line(), summary(1, 1, 0, 0));
+    assert!(done(dir.path(), &["verify", "store"]).starts_with("sound: 1 event, "));
 }
 
 #[test]
@@ -458,11 +478,7 @@ fn verify_tells_sound_from_damaged_and_changes_nothing() {
     let first = damaged.stdout.lines().next().unwrap_or_default();
     assert!(first.starts_with("damage: \"store/journal/00000001\" at offset "), "{first}");
     assert_eq!(first.matches("offset").count(), 1, "the place is told once: {first}");
-    assert!(
-        damaged.last_line().starts_with("damaged in 1 places, sound are: 5 events"),
-        "{}",
-        damaged.stdout
-    );
+    assert!(damaged.last_line().starts_with("damaged in 1 place, sound are: 5 events"), "{}", damaged.stdout);
     assert_eq!(files(&store), before);
     assert_eq!(annals(dir.path(), &["export", "store"]).code, Some(1), "a damaged store is not opened");
     assert_eq!(files(&store), before);
@@ -520,9 +536,9 @@ fn a_reader_that_goes_away_ends_a_command_quietly() {
 #[test]
 fn wrong_usage_is_1_and_help_is_0() {
     let dir = dir();
-    for wrong in
-        [[].as_slice(), &["bogus"], &["verify"], &["stats", "a", "b"], &["read", "a", "b", "--from", "x"]]
-    {
+    let both = ["export", "a", "--stream", "b-1", "--category", "b"];
+    let of_text = ["read", "a", "b", "--from", "x"];
+    for wrong in [[].as_slice(), &["bogus"], &["verify"], &["stats", "a", "b"], &of_text, &both] {
         assert_eq!(annals(dir.path(), wrong).code, Some(1), "{wrong:?}");
     }
     for helped in [["--help"].as_slice(), &["--version"], &["import", "--help"], &["help", "verify"]] {

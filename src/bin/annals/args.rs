@@ -74,7 +74,7 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Import {
-    /// The store's directory; made if it is not there
+    /// The store's directory; made if it is not there and the first batch is sound
     pub(crate) store: PathBuf,
     /// The file of JSON lines; - is standard input
     pub(crate) file: PathBuf,
@@ -95,7 +95,7 @@ pub(crate) struct Export {
     #[arg(long)]
     pub(crate) category: Option<String>,
     /// Only this stream
-    #[arg(long)]
+    #[arg(long, conflicts_with = "category")]
     pub(crate) stream: Option<String>,
 }
 

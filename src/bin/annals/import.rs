@@ -1,10 +1,12 @@
 //! `annals import`: JSON lines in, a commit for each batch.
 //!
 //! Commits are buffered and made durable by one flush before the summary is printed, also when a bad line ended the
-//! import: what the summary tells is on disk.
+//! import: what the summary tells is on disk. Where there is no store, the first commit makes it, so that a file which is
+//! no import at all leaves none behind.
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::Path;
 
 use annals::limits::{COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX};
 use annals::{Durability, ExpectedVersion, NewEvent, Options, Outcome, Store, StreamName, Timestamp};
@@ -13,26 +15,29 @@ use crate::args;
 use crate::event_line::{BadLine, BatchName, EventLine, batch_of_bad_line};
 use crate::failure::Failure;
 use crate::lines::{LINE_BYTES_MAX, LineError, Lines};
-use crate::open::open;
+use crate::open::{open, open_if_there};
 use crate::output::Output;
 use crate::progress::Progress;
 
 pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
     // Opened first: a name that is wrong makes no store.
     let lines = Lines::open(&args.file)?;
-    let store = open(Options::new().durability(Durability::Buffered), &args.store)?;
+    let options = Options::new().durability(Durability::Buffered);
+    let store = open_if_there(options.clone(), &args.store)?;
     let name = lines.name().to_owned();
     let mut import = Import {
         progress: Progress::new(lines.bytes()),
-        store: &store,
+        store,
+        options,
+        path: &args.store,
         name,
         pending: None,
         summary: Summary::default(),
     };
     let imported = import.all(lines);
-    let Import { summary, progress, .. } = import;
+    let Import { summary, progress, store, .. } = import;
     drop(progress);
-    let kept = store.flush().and_then(|()| store.close());
+    let kept = store.map_or(Ok(()), |store| store.flush().and_then(|()| store.close()));
     if let Err(error) = kept {
         // If the import failed before, that is the reason.
         imported?;
@@ -47,7 +52,10 @@ pub(crate) fn run(args: &args::Import) -> Result<(), Failure> {
 }
 
 struct Import<'a> {
-    store: &'a Store,
+    /// `None` until the first commit makes it.
+    store: Option<Store>,
+    options: Options,
+    path: &'a Path,
     name: String,
     pending: Option<Pending>,
     summary: Summary,
@@ -78,7 +86,8 @@ impl Import<'_> {
         loop {
             let line = match lines.next() {
                 Ok(Some(line)) => line,
-                Ok(None) => return self.commit_pending(),
+                // No line at all is no mistake: the store is there afterwards, as after any import that was done.
+                Ok(None) => return self.commit_pending().and_then(|()| self.store().map(drop)),
                 Err(LineError::TooLong { number, start }) => {
                     let what = format!("the line is longer than {LINE_BYTES_MAX} bytes");
                     return self.refuse(number, start, BadLine { column: None, what });
@@ -129,10 +138,19 @@ impl Import<'_> {
         if pending.batch.is_none() { self.commit_pending() } else { Ok(()) }
     }
 
+    /// The store, made if it is not there.
+    fn store(&mut self) -> Result<&Store, Failure> {
+        let store = match self.store.take() {
+            Some(store) => store,
+            None => open(self.options.clone(), self.path)?,
+        };
+        Ok(self.store.insert(store))
+    }
+
     fn commit_pending(&mut self) -> Result<(), Failure> {
         let Some(Pending { lines, recorded_at, events, .. }) = self.pending.take() else { return Ok(()) };
         let count = events.len() as u64;
-        let mut batch = self.store.batch();
+        let mut batch = self.store()?.batch();
         if let Some(time) = recorded_at {
             batch = batch.recorded_at(time);
         }

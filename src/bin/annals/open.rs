@@ -2,25 +2,38 @@
 
 use std::path::Path;
 
-use annals::{Creation, Maintenance, Options, Store};
+use annals::{Creation, Error, ErrorKind, Maintenance, Options, Store};
 
 use crate::failure::Failure;
-use crate::output::tell;
+use crate::output::{count, tell};
 
 /// The store in `path`. What recovery cut off is told on standard error.
 pub(crate) fn open_existing(path: &Path) -> Result<Store, Failure> {
     open(Options::new().creation(Creation::Never).maintenance(Maintenance::Inline), path)
 }
 
+/// The store in `path`, if there is one.
+pub(crate) fn open_if_there(options: Options, path: &Path) -> Result<Option<Store>, Failure> {
+    match options.creation(Creation::Never).open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        opened => told(opened, path).map(Some),
+    }
+}
+
 /// Opens a store as `options` say, and tells on standard error what was cut off.
 pub(crate) fn open(options: Options, path: &Path) -> Result<Store, Failure> {
-    let store =
-        options.open(path).map_err(|error| Failure::because(format!("opening store {path:?}"), error))?;
+    told(options.open(path), path)
+}
+
+fn told(opened: Result<Store, Error>, path: &Path) -> Result<Store, Failure> {
+    let store = opened.map_err(|error| Failure::because(format!("opening store {path:?}"), error))?;
     if let Some(torn) = &store.recovery().torn_tail {
         tell(format_args!(
-            "the store was not closed cleanly: {} bytes of an unfinished write were cut off {:?} at offset {}, a copy is \
-             in {:?}",
-            torn.bytes, torn.path, torn.offset, torn.quarantined
+            "the store was not closed cleanly: an unfinished write of {} was cut off {:?} at offset {}, a copy is in {:?}",
+            count(torn.bytes, "byte"),
+            torn.path,
+            torn.offset,
+            torn.quarantined
         ));
     }
     Ok(store)

@@ -15,6 +15,11 @@ pub(crate) fn tell(text: impl fmt::Display) {
     let _ = writeln!(io::stderr(), "annals: {text}");
 }
 
+/// `1 event`, `2 events`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 impl Output {
     pub(crate) fn new() -> Self {
         Self(BufWriter::with_capacity(64 << 10, io::stdout().lock()))

@@ -67,7 +67,7 @@ fn show(figures: &Figures) -> String {
         ("first recorded at", time(figures.first_recorded_at)),
         ("last recorded at", time(figures.last_recorded_at)),
         ("journal files", Cell::new(figures.journal_files)),
-        ("journal bytes", Cell::new(figures.journal_bytes)),
+        ("journal bytes", Cell::new(format!("{}, prepared space included", figures.journal_bytes))),
         ("snapshots", Cell::new(figures.snapshots)),
         ("snapshot bytes", Cell::new(figures.snapshot_bytes)),
     ];

@@ -10,6 +10,9 @@ use serde::ser::{Serialize, Serializer};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Time(pub(crate) Timestamp);
 
+/// What a time is read from, told where it cannot be.
+const EXPECTED: &str = "RFC 3339 such as 2016-02-27T16:07:26Z, or microseconds since 1970 as a number";
+
 impl Time {
     /// The time that an RFC 3339 text of any offset names; digits below a microsecond are cut off.
     fn parse(text: &str) -> Result<Self, jiff::Error> {
@@ -53,7 +56,7 @@ impl<'de> Deserialize<'de> for Time {
             type Value = Time;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time: RFC 3339 text, or an integer of microseconds since 1970")
+                f.write_str(EXPECTED)
             }
 
             fn visit_i64<E: de::Error>(self, micros: i64) -> Result<Time, E> {
@@ -68,7 +71,7 @@ impl<'de> Deserialize<'de> for Time {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Time, E> {
-                Time::parse(text).map_err(|error| E::custom(format_args!("not a time: {error}")))
+                Time::parse(text).map_err(|_| E::custom(format_args!("not a time: expected {EXPECTED}")))
             }
         }
 

@@ -7,7 +7,7 @@ use annals::{Damage, ErrorKind, Store, VerifyReport};
 use crate::args;
 use crate::failure::Failure;
 use crate::open::require_dir;
-use crate::output::Output;
+use crate::output::{Output, count};
 
 const DAMAGED: u8 = 2;
 
@@ -43,11 +43,15 @@ fn tell(report: &VerifyReport) -> Result<(), Failure> {
     }
     let verdict = match damages.len() {
         0 => "sound".to_owned(),
-        count => format!("damaged in {count} places, sound are"),
+        places => format!("damaged in {}, sound are", count(places as u64, "place")),
     };
     let closed = if *clean { "closed cleanly" } else { "open, or not closed cleanly" };
     output.line(format_args!(
-        "{verdict}: {events} events, {frames} frames; {bytes} bytes in {files} journal files; store {store_id}, {closed}"
+        "{verdict}: {}, {}; {} in {}; store {store_id}, {closed}",
+        count(*events, "event"),
+        count(*frames, "frame"),
+        count(*bytes, "byte"),
+        count(*files, "journal file"),
     ))?;
     output.finish()
 }

@@ -80,6 +80,10 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 impl EventLine {
     /// The event that a line holds.
     pub(crate) fn parse(line: &str) -> Result<Self, BadLine> {
+        // serde would take an array too, as the fields in order, and name what it misses in one.
+        if !line.trim_ascii_start().starts_with('{') {
+            return Err(BadLine::whole("a line must be a JSON object"));
+        }
         let fields: Fields<'_> = serde_json::from_str(line).map_err(|error| not_json(&error))?;
         let stream = StreamName::new(&fields.stream).map_err(BadLine::whole)?;
         let event_type = EventType::new(fields.event_type.into_owned()).map_err(BadLine::whole)?;
