@@ -2,9 +2,10 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::types::{EventId, Timestamp};
+
+use super::{Clock, SystemClock};
 
 /// Makes ids that no other store, process or call makes: 128 bits of SipHash over a counter, under keys of the
 /// operating system's randomness that nobody else has. Good against accident; not a secret.
@@ -12,14 +13,17 @@ use crate::types::{EventId, Timestamp};
 pub(crate) struct IdSource {
     keys: [RandomState; 2],
     /// Who made it and when: a forked process has the keys of its parent.
-    salt: (u32, Option<Duration>),
+    salt: (u32, Timestamp),
     count: AtomicU64,
 }
 
 impl Default for IdSource {
     fn default() -> Self {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-        Self { keys: Default::default(), salt: (std::process::id(), now), count: AtomicU64::new(0) }
+        Self {
+            keys: Default::default(),
+            salt: (std::process::id(), SystemClock.now()),
+            count: AtomicU64::new(0),
+        }
     }
 }
 

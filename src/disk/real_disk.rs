@@ -9,6 +9,8 @@ use super::{Disk, DiskFile, DiskLock, OpenMode};
 
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
+/// A manifest may be replaced by a live writer just while a reader opens it.
+const OPEN_ATTEMPTS_MAX: usize = 16;
 
 /// The file system of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -45,28 +47,12 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        let mut options = OpenOptions::new();
-        options.read(true).mode(FILE_MODE);
-        match mode {
-            // Looked at before it is opened, because opening a FIFO would wait for its other end.
-            OpenMode::Read | OpenMode::ReadWrite => require_regular(&fs::symlink_metadata(path)?)?,
-            OpenMode::CreateNew => {}
+        for _ in 0..OPEN_ATTEMPTS_MAX {
+            if let Some(file) = open_named(path, mode)? {
+                return Ok(Box::new(RealFile(file)));
+            }
         }
-        let file = match mode {
-            OpenMode::Read => options.open(path)?,
-            OpenMode::ReadWrite => options.write(true).open(path)?,
-            OpenMode::CreateNew => options.write(true).create_new(true).open(path)?,
-        };
-        // Looked at again: the name must still be that of the file in hand, not of a link put there in between.
-        let (named, opened) = (fs::symlink_metadata(path)?, file.metadata()?);
-        require_regular(&named)?;
-        if !is_same_file(&named, &opened) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "the file was replaced while it was opened",
-            ));
-        }
-        Ok(Box::new(RealFile(file)))
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "the file was replaced each time it was opened"))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -104,6 +90,25 @@ impl Disk for RealDisk {
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         fs2::available_space(path)
     }
+}
+
+/// Opens a file if its name is still that of the file in hand then, and not of a link or another file put there meanwhile.
+fn open_named(path: &Path, mode: OpenMode) -> io::Result<Option<File>> {
+    let mut options = OpenOptions::new();
+    options.read(true).mode(FILE_MODE);
+    match mode {
+        // Looked at before it is opened, because opening a FIFO would wait for its other end.
+        OpenMode::Read | OpenMode::ReadWrite => require_regular(&fs::symlink_metadata(path)?)?,
+        OpenMode::CreateNew => {}
+    }
+    let file = match mode {
+        OpenMode::Read => options.open(path)?,
+        OpenMode::ReadWrite => options.write(true).open(path)?,
+        OpenMode::CreateNew => options.write(true).create_new(true).open(path)?,
+    };
+    let (named, opened) = (fs::symlink_metadata(path)?, file.metadata()?);
+    require_regular(&named)?;
+    Ok(is_same_file(&named, &opened).then_some(file))
 }
 
 fn is_same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {

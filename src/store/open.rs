@@ -66,6 +66,8 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
         },
     )?;
     remove_unfinished(disk, &journal)?;
+    // What a crash left of a manifest that never came into being. If it cannot be removed, it harms nothing.
+    let _ = disk.remove(&root.join(unfinished_manifest()));
 
     let report = RecoveryReport {
         created,
@@ -200,7 +202,7 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
 /// Whether a directory holds a store, or nothing but what an unfinished creation leaves. Looked at before the lock's file
 /// is put there.
 fn refuse_foreign_files(disk: &dyn Disk, root: &Path) -> Result<()> {
-    let unfinished = format!("{MANIFEST_NAME}{TEMPORARY_SUFFIX}");
+    let unfinished = unfinished_manifest();
     let ours = [LOCK_NAME, JOURNAL_DIR, SNAPSHOTS_DIR, QUARANTINE_DIR, &unfinished, "lost+found"];
     let names = disk.list(root).map_err(|error| Error::io("listing", root, error))?;
     if names.iter().any(|name| name == MANIFEST_NAME) {
@@ -213,6 +215,10 @@ fn refuse_foreign_files(disk: &dyn Disk, root: &Path) -> Result<()> {
             format!("{} is not a store and not empty: it holds {}", root.display(), Quoted(name)),
         )),
     }
+}
+
+fn unfinished_manifest() -> String {
+    format!("{MANIFEST_NAME}{TEMPORARY_SUFFIX}")
 }
 
 /// The first position not yet committed.

@@ -40,10 +40,30 @@ impl VerifyReport {
     }
 }
 
+/// How often a store is looked at again when its manifest changed while it was looked at.
+const LOOKS_MAX: usize = 8;
+
 pub(super) fn verify(disk: &dyn Disk, root: &Path) -> Result<VerifyReport> {
-    let manifest = Manifest::read(disk, root)?.ok_or_else(|| {
-        Error::corrupt(&root.join(MANIFEST_NAME), 0, "the manifest is missing: not a store")
-    })?;
+    let mut manifest = read_manifest(disk, root)?;
+    for _ in 1..LOOKS_MAX {
+        let report = look(disk, root, manifest)?;
+        let now = read_manifest(disk, root)?;
+        // A writer that opened or closed the store meanwhile moved the end that was looked for.
+        if report.is_sound() || now == manifest {
+            return Ok(report);
+        }
+        manifest = now;
+    }
+    // Somebody opens and closes it all the time: the end is held against nothing but what the frames say themselves.
+    look(disk, root, Manifest { closed: None, ..manifest })
+}
+
+fn read_manifest(disk: &dyn Disk, root: &Path) -> Result<Manifest> {
+    Manifest::read(disk, root)?
+        .ok_or_else(|| Error::corrupt(&root.join(MANIFEST_NAME), 0, "the manifest is missing: not a store"))
+}
+
+fn look(disk: &dyn Disk, root: &Path, manifest: Manifest) -> Result<VerifyReport> {
     let mut events = 0;
     let mut versions = Versions::default();
     let findings = verify_files(

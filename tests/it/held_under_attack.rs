@@ -165,7 +165,11 @@ fn files_of_others_are_never_removed_and_never_in_the_way() {
     std::fs::create_dir(&full).expect("directory");
     std::fs::write(full.join("thesis.tmp"), "three years of work").expect("write");
     assert_eq!(Store::open(&full).expect_err("not empty").kind(), ErrorKind::Invalid);
-    assert_eq!(std::fs::read_dir(&full).expect("list").filter(|entry| entry.is_ok()).count(), 1, "not even a lock is left");
+    assert_eq!(
+        std::fs::read_dir(&full).expect("list").filter(|entry| entry.is_ok()).count(),
+        1,
+        "not even a lock is left"
+    );
 }
 
 #[test]

@@ -152,7 +152,21 @@ fn tuple_and_newtype_and_unit_structs_may_be_the_new_content<C: Codec>() -> Resu
     Ok(())
 }
 
+fn a_form_newer_than_the_step_reads_is_refused_and_loses_no_field<C: Codec>() -> Result<(), CodecError> {
+    #[derive(Serialize)]
+    enum Newer {
+        Deposited { cents: i64, currency: String },
+    }
+    // Written by a program that did not have the upcasters, and so marked as version 1.
+    let written = C::encode_event(&Newer::Deposited { cents: 5, currency: "EUR".into() })?;
+    let told = upcasters::<C>()?.apply(written.as_stored()).map(drop);
+    let told = told.expect_err("a field would be lost").to_string();
+    assert!(told.contains("has 2 fields") && told.contains("reads 1"), "{told}");
+    Ok(())
+}
+
 under_each_codec! {
+    a_form_newer_than_the_step_reads_is_refused_and_loses_no_field
     a_chain_of_steps_leads_to_the_newest
     what_needs_no_step_is_not_copied
     an_event_newer_than_the_program_is_an_error
