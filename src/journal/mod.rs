@@ -23,7 +23,7 @@ pub(crate) use files::Files;
 pub(crate) use frame_at::FrameAt;
 pub(crate) use prepared::Prepared;
 pub use recover::TornTail;
-pub(crate) use recover::{Recovered, Recovery, create_first, holds_no_frame, recover, remove_unfinished};
+pub(crate) use recover::{Recovered, Recovery, create_first, holds_no_frame, is_unfinished, recover};
 pub(crate) use scan::ScannedFrame;
 pub use verify::Damage;
 pub(crate) use verify::verify_files;

@@ -288,14 +288,9 @@ fn each_piece(
     Ok(())
 }
 
-/// Removes what journal files that never came into being left behind. What cannot be removed harms nothing.
-pub(crate) fn remove_unfinished(disk: &dyn Disk, dir: &Path) -> Result<()> {
-    for name in disk.list(dir).map_err(|error| Error::io("listing", dir, error))? {
-        if name.strip_suffix(TEMPORARY_SUFFIX).is_some_and(|name| number_of(name).is_some()) {
-            let _ = disk.remove(&dir.join(&name));
-        }
-    }
-    Ok(())
+/// Whether a name is what a journal file that never came into being left behind.
+pub(crate) fn is_unfinished(name: &str) -> bool {
+    name.strip_suffix(TEMPORARY_SUFFIX).is_some_and(|name| number_of(name).is_some())
 }
 
 /// Whether the journal directory of a store without a manifest holds nothing that was ever committed.

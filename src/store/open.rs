@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind, Quoted, Result};
 use crate::index::{Index, Log, Tables};
 use crate::journal::{
     Appender, Files, Recovered, Recovery as JournalRecovery, ScannedFrame, create_first, holds_no_frame,
-    recover, remove_unfinished,
+    is_unfinished, recover,
 };
 use crate::manifest::{MANIFEST_NAME, Manifest};
 use crate::snapshot::Snapshots;
@@ -65,9 +65,9 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
             None => Ok(()),
         },
     )?;
-    remove_unfinished(disk, &journal)?;
-    // What a crash left of a manifest that never came into being. If it cannot be removed, it harms nothing.
-    let _ = disk.remove(&root.join(unfinished_manifest()));
+    let unfinished_manifest = unfinished_manifest();
+    remove_where(disk, &root, |name| name == unfinished_manifest)?;
+    remove_where(disk, &journal, is_unfinished)?;
 
     let report = RecoveryReport {
         created,
@@ -215,6 +215,17 @@ fn refuse_foreign_files(disk: &dyn Disk, root: &Path) -> Result<()> {
             format!("{} is not a store and not empty: it holds {}", root.display(), Quoted(name)),
         )),
     }
+}
+
+/// Removes what files of ours that never came into being left behind.
+fn remove_where(disk: &dyn Disk, dir: &Path, is_ours: impl Fn(&str) -> bool) -> Result<()> {
+    for name in disk.list(dir).map_err(|error| Error::io("listing", dir, error))? {
+        if is_ours(&name) {
+            let path = dir.join(&name);
+            disk.remove(&path).map_err(|error| Error::io("removing", &path, error))?;
+        }
+    }
+    Ok(())
 }
 
 fn unfinished_manifest() -> String {

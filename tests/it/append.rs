@@ -182,7 +182,7 @@ fn a_batch_may_name_streams_that_it_only_checks() {
         .commit()
         .expect("commit");
     let checked = receipt.stream("account-1").expect("a receipt of the checked stream");
-    assert_eq!(checked.version(), None, "nothing was appended to it");
+    assert_eq!(checked.version(), Some(Version::new(1)), "where it was");
     assert_eq!(checked.versions().len(), 0);
 
     let error = batch().check("account-1", Version::new(0)).commit().expect_err("a conflict");
