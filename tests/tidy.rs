@@ -10,8 +10,7 @@ const FILE_LINES_MAX: usize = 400;
 const TEST_FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// The floor of each module: it imports from lower floors only. A new module is given one here. The manifest stands
-/// between two, as it says where the journal below it ends.
+/// The floor of each module: it imports from lower floors only. A new module is given one here.
 const FLOORS: [(&str, u32); 19] = [
     ("types", 0),
     ("error", 10),
@@ -19,7 +18,7 @@ const FLOORS: [(&str, u32); 19] = [
     ("codec", 20),
     ("journal", 30),
     ("segment", 30),
-    ("manifest", 35),
+    ("manifest", 30),
     ("index", 40),
     ("commit", 50),
     ("reader", 50),
