@@ -456,3 +456,22 @@ fn tests_neither_sleep_nor_are_ignored() {
     }
     assert_none("sleeps and ignored tests", &found);
 }
+
+#[test]
+fn the_first_program_is_one_in_readme_quickstart_and_crate_docs() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).expect("a file of the project");
+    let readme = read("README.md");
+    let program = readme.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next());
+    let program = program.expect("README.md shows a program").trim();
+
+    let quickstart = read("examples/quickstart.rs");
+    let code: Vec<&str> = quickstart.lines().skip_while(|line| line.starts_with("//!")).collect();
+    assert_eq!(code.join("\n").trim(), program, "examples/quickstart.rs");
+
+    let lib = read("src/lib.rs");
+    let docs: Vec<&str> = lib.lines().filter_map(|line| line.strip_prefix("//!")).collect();
+    let docs: Vec<&str> = docs.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    let shown = docs.join("\n");
+    let shown = shown.split("```\n").nth(1).expect("the crate's documentation shows a program");
+    assert_eq!(shown.trim(), program, "src/lib.rs");
+}
