@@ -24,5 +24,7 @@ mod read_typed;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;
 #[cfg(feature = "bincode")]
+mod snapshot_model;
+#[cfg(feature = "bincode")]
 mod snapshots;
 mod support;
