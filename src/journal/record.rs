@@ -195,7 +195,7 @@ fn to_u16(number: usize) -> u16 {
 }
 
 /// The event whose record starts at `start` of `bytes`, the `number`-th of its commit. The record must have been checked:
-/// this takes it apart in one go, without the steps in between that checking needs (measured: replay 1.5 times as fast).
+/// this takes it apart in one go, without the steps in between that checking needs (docs/performance.md has the figure).
 #[inline]
 pub(crate) fn event(
     bytes: Arc<Vec<u8>>,
