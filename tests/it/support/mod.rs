@@ -4,6 +4,7 @@
 mod clock;
 mod done_on_drop;
 mod events;
+mod fault;
 pub(crate) mod history;
 mod rng;
 mod sim_crash;
@@ -12,6 +13,7 @@ mod sim_disk;
 pub(crate) use clock::ManualClock;
 pub(crate) use done_on_drop::DoneOnDrop;
 pub(crate) use events::{all, count, event, event_with_id, id, payloads, to_usize};
+pub(crate) use fault::Fault;
 pub(crate) use rng::Rng;
 pub(crate) use sim_crash::Keep;
 pub(crate) use sim_disk::{Call, CallKind, SimDisk, Verdict};

@@ -1,0 +1,128 @@
+//! A campaign: many cases of one kind, each judged. `Tally` counts them and what went wrong, `Budget` says how many.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use crate::support::Fault;
+
+/// So many failures are told in words; all are counted.
+const FAILURES_TOLD: usize = 20;
+
+/// Cases of one kind.
+pub(crate) struct Campaign {
+    pub(crate) name: &'static str,
+    /// Of the minutes, in relation to the others.
+    pub(crate) share: u32,
+    pub(crate) run: fn(&Budget, &mut Tally),
+}
+
+/// How much a campaign does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    ends: Option<Instant>,
+    seed: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(ends: Option<Instant>, seed: u64) -> Self {
+        Self { ends, seed }
+    }
+
+    /// Whether there is another case after `done`: up to `short` in a short run, until the time is up in a long one.
+    pub(crate) fn goes_on(&self, done: u64, short: u64) -> bool {
+        self.ends.map_or(done < short, |ends| Instant::now() < ends)
+    }
+
+    pub(crate) fn is_long(&self) -> bool {
+        self.ends.is_some()
+    }
+
+    /// Of case `number`: printed with a failure, it leads back to the case.
+    pub(crate) fn seed(&self, number: u64) -> u64 {
+        self.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number)
+    }
+}
+
+/// What was done and what went wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    counts: BTreeMap<&'static str, u64>,
+    losses: u64,
+    wrong: u64,
+    false_alarms: u64,
+    panics: u64,
+    failures: Vec<String>,
+    skipped: Vec<String>,
+}
+
+impl Tally {
+    /// Counts cases under a word of the table.
+    pub(crate) fn count(&mut self, what: &'static str, by: u64) {
+        *self.counts.entry(what).or_default() += by;
+    }
+
+    /// Does one case and counts how it went. `name` must lead back to it.
+    pub(crate) fn judge(&mut self, name: impl fmt::Display, case: impl FnOnce() -> Result<(), Fault>) {
+        let (counter, what) = match catch_unwind(AssertUnwindSafe(case)) {
+            Ok(Ok(())) => return,
+            Ok(Err(Fault::Loss(what))) => (&mut self.losses, what),
+            Ok(Err(Fault::Wrong(what))) => (&mut self.wrong, what),
+            Ok(Err(Fault::FalseAlarm(what))) => (&mut self.false_alarms, what),
+            Err(_) => (&mut self.panics, "a panic, told above".to_owned()),
+        };
+        *counter += 1;
+        if self.failures.len() < FAILURES_TOLD {
+            eprintln!("FAILED: {name}: {what}");
+            self.failures.push(format!("{name}: {what}"));
+        }
+    }
+
+    /// Part of the work cannot be done on this machine.
+    pub(crate) fn skip(&mut self, what: &str, reason: impl fmt::Display) {
+        println!("SKIPPED: {what}: {reason}");
+        self.skipped.push(format!("{what}: {reason}"));
+    }
+
+    pub(crate) fn merge(&mut self, other: Self) {
+        other.counts.into_iter().for_each(|(what, by)| self.count(what, by));
+        self.losses += other.losses;
+        self.wrong += other.wrong;
+        self.false_alarms += other.false_alarms;
+        self.panics += other.panics;
+        self.failures.extend(other.failures);
+        self.skipped.extend(other.skipped);
+    }
+
+    /// Prints the table; success if nothing went wrong.
+    pub(crate) fn conclude(mut self) -> ExitCode {
+        if let Some(bytes) = largest_memory() {
+            self.count("largest memory, MiB", bytes >> 20);
+        }
+        println!();
+        self.failures.iter().for_each(|failure| println!("FAILED: {failure}"));
+        self.skipped.iter().for_each(|skipped| println!("SKIPPED: {skipped}"));
+        self.counts.iter().for_each(|(what, count)| println!("{what:<28} {count:>12}"));
+        let Self { losses, wrong, false_alarms, panics, .. } = self;
+        println!("losses {losses}, wrong {wrong}, false alarms {false_alarms}, panics {panics}");
+        if losses + wrong + false_alarms + panics == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (what, count)) in self.counts.iter().enumerate() {
+            write!(f, "{}{what} {count}", if at == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+/// The most memory that this process has had, in bytes, where the operating system tells.
+fn largest_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)
+}
