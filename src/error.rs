@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Exhausted,
     /// The store was closed.
     Closed,
+    /// The store was opened to be read only.
+    ReadOnly,
 }
 
 /// An append found a stream at another version than it expected.

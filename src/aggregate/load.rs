@@ -51,7 +51,7 @@ impl<A: Aggregate, C: Codec> Repository<A, C> {
     ///
     /// # Errors
     /// As [`Repository::load`]; `Codec` when the state would not come back as it is, `Invalid` when it or its type's name
-    /// is past a limit, `Closed`, `StorageFull` and `Io`: the older snapshots are there still.
+    /// is past a limit, `Closed`, `ReadOnly`, `StorageFull` and `Io`: the older snapshots are there still.
     pub fn snapshot(&self, id: impl fmt::Display) -> Result<Option<Version>>
     where
         A: Serialize + DeserializeOwned,
@@ -96,7 +96,8 @@ impl<A: Aggregate, C: Codec> Repository<A, C> {
         };
         let snapshots = self.store.snapshots();
         let was_ignored = matches!(snapshot, SnapshotUse::Ignored(_));
-        if was_ignored || policy.is_due(snapshots, stream.name(), up_to) {
+        let is_wanted = was_ignored || policy.is_due(snapshots, stream.name(), up_to);
+        if is_wanted && snapshots.takes_writes() {
             // A failure is counted where it happens; the state is in the events.
             let _ = policy.write(snapshots, stream.name(), state, up_to, self.keep_snapshots);
         }

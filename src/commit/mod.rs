@@ -11,4 +11,4 @@ mod writer;
 pub(crate) use committer::Committer;
 pub(crate) use prepare_ahead::PrepareAhead;
 pub(crate) use request::{Request, StreamCheck};
-pub(crate) use writer::{LOCK_NAME, Writer, WriterState, WriterStats};
+pub(crate) use writer::{Writer, WriterState, WriterStats};

@@ -13,7 +13,7 @@ use crate::disk::{Clock, CreateFailure, Disk, DiskLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{LastRead, Log};
 use crate::journal::{Appender, CommitView, FrameAt, WriteFailure};
-use crate::manifest::Manifest;
+use crate::manifest::{LOCK_NAME, Manifest, encode_durable_mark};
 use crate::types::{BatchReceipt, ClosedAt, EventId, StreamName, Timestamp, Version};
 
 use super::group::{Accepted, Group, already_appended, nothing_appended, refused};
@@ -22,9 +22,6 @@ use super::prepare_ahead::PrepareAhead;
 use super::queue::Waiter;
 use super::request::Request;
 
-/// The name of the file whose lock is the store's.
-pub(crate) const LOCK_NAME: &str = "LOCK";
-
 /// Counts of what the writer has done since the store was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct WriterStats {
@@ -32,6 +29,7 @@ pub(crate) struct WriterStats {
     pub(crate) groups: u64,
     pub(crate) largest_group: u64,
     pub(crate) syncs: u64,
+    pub(crate) marks_failed: u64,
     pub(crate) recorded_at_held: u64,
     /// By how many microseconds recorded_at was ahead of the clock at the last commit.
     pub(crate) clock_behind_micros: u64,
@@ -60,6 +58,8 @@ pub(crate) struct Writer {
     pub(crate) lock: Option<Arc<dyn DiskLock>>,
     /// As it is on disk.
     pub(crate) manifest: Manifest,
+    /// The durable mark, as far as it is known to be written.
+    pub(crate) marked: u64,
     pub(crate) last_recorded_at: Option<Timestamp>,
     pub(crate) ahead: Option<Arc<PrepareAhead>>,
     pub(crate) stats: Arc<Mutex<WriterStats>>,
@@ -164,6 +164,7 @@ impl Writer {
             self.count_group(commits.len() as u64, appends);
             self.publish(commits);
         }
+        self.mark_durable();
         for answer in answers {
             answer.waiter.answer(answer.answer);
         }
@@ -255,6 +256,17 @@ impl Writer {
             Some(Ok(true)) => Ok(()),
             Some(Ok(false)) | None => Err(WriteFailure::Unknown(moved())),
             Some(Err(error)) => Err(WriteFailure::Unknown(Error::io("looking at", &path, error))),
+        }
+    }
+
+    /// Tells other processes how far the journal is durable. Whoever hears of an append here finds it there.
+    pub(crate) fn mark_durable(&mut self) {
+        let durable = self.appender.durable();
+        let Some(lock) = self.lock.as_ref().filter(|_| durable > self.marked) else { return };
+        // Should it fail, they learn of it later; nothing that was promised here is broken.
+        match lock.write(&encode_durable_mark(self.manifest.store, durable)) {
+            Ok(()) => self.marked = durable,
+            Err(_) => self.stats.lock().marks_failed += 1,
         }
     }
 

@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use super::{Disk, DiskFile, DiskLock, OpenMode};
 
@@ -11,6 +12,8 @@ const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
 /// A manifest may be replaced by a live writer just while a reader opens it.
 const OPEN_ATTEMPTS_MAX: usize = 16;
+/// Readers of other processes may look at the lock just while it is taken.
+const LOCK_ATTEMPTS_MAX: usize = 1024;
 
 /// The file system of this machine.
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,17 +81,42 @@ impl Disk for RealDisk {
             .truncate(false)
             .mode(FILE_MODE)
             .open(path)?;
-        match fs2::FileExt::try_lock_exclusive(&file) {
-            Ok(()) => Ok(Box::new(RealLock { file })),
-            Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => {
-                Err(io::ErrorKind::WouldBlock.into())
+        for _ in 0..LOCK_ATTEMPTS_MAX {
+            if lock_unless_held(fs2::FileExt::try_lock_exclusive(&file))? {
+                return Ok(Box::new(RealLock { file }));
             }
-            Err(error) => Err(error),
+            // Those who only ask whether it is locked share it for a moment; a holder shares it with nobody.
+            if !lock_unless_held(fs2::FileExt::try_lock_shared(&file))? {
+                break;
+            }
+            fs2::FileExt::unlock(&file)?;
+            thread::yield_now();
         }
+        Err(io::ErrorKind::WouldBlock.into())
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        let file = match open_named(path, OpenMode::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            opened => opened?,
+        };
+        // A file that was replaced meanwhile is nobody's lock: none of ours ever is.
+        let Some(file) = file else { return Ok(false) };
+        let is_free = lock_unless_held(fs2::FileExt::try_lock_shared(&file))?;
+        Ok(!is_free)
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {
         fs2::available_space(path)
+    }
+}
+
+/// Whether an attempt to lock went well; `false` when another holds the lock.
+fn lock_unless_held(attempt: io::Result<()>) -> io::Result<bool> {
+    match attempt {
+        Ok(()) => Ok(true),
+        Err(error) if error.raw_os_error() == fs2::lock_contended_error().raw_os_error() => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
@@ -167,6 +195,10 @@ impl DiskLock for RealLock {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        FileExt::write_all_at(&self.file, bytes, 0)
     }
 }
 

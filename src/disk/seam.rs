@@ -69,6 +69,12 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// `WouldBlock` when another holds it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>>;
 
+    /// Whether somebody holds the lock on a file now, in this process or another. Never waits, makes no file.
+    ///
+    /// # Errors
+    /// As the operating system says. A file that is not there is locked by nobody.
+    fn is_locked(&self, path: &Path) -> io::Result<bool>;
+
     /// Bytes that may still be written below `path`.
     ///
     /// # Errors
@@ -124,4 +130,10 @@ pub trait DiskLock: Send + Sync + fmt::Debug {
     /// # Errors
     /// As the operating system says.
     fn is_on(&self, path: &Path) -> io::Result<bool>;
+
+    /// Puts bytes at the start of the locked file, for other processes to read. Nobody syncs them.
+    ///
+    /// # Errors
+    /// As the operating system says.
+    fn write(&self, bytes: &[u8]) -> io::Result<()>;
 }

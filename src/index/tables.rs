@@ -1,5 +1,6 @@
 //! `Tables`: the four tables of the index as one value, changed together when a commit is published.
 
+use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ use super::event_ids::EventIds;
 use super::recent::Recent;
 use super::streams::Streams;
 use super::{CommitEntry, Found, Place, StreamKey, StreamSummary};
+
+const BACK_IN_TIME: &str = "commit was recorded before the one ahead of it";
 
 #[derive(Debug)]
 pub(crate) struct Tables {
@@ -43,7 +46,7 @@ impl Tables {
         let commit =
             u32::try_from(self.commits.len()).map_err(|_| "more commits than the index can count")?;
         if self.commits.last().is_some_and(|last| last.recorded_at > view.recorded_at()) {
-            return Err("commit was recorded before the one ahead of it".to_owned());
+            return Err(BACK_IN_TIME.to_owned());
         }
         let mut last_key = None;
         for event in 0..view.event_count() {
@@ -56,7 +59,7 @@ impl Tables {
             last_key = Some(key);
             let expected = self.stream_events(key);
             if head.version != Version::new(expected) {
-                return Err(format!("event {event}: version {} where {expected} is next", head.version));
+                return Err(wrong_version(event, head.version, expected));
             }
             let place = Place { commit, event };
             self.streams.push(key, place);
@@ -65,6 +68,24 @@ impl Tables {
         }
         self.commits.push(CommitEntry { at, recorded_at: view.recorded_at() });
         self.recent.push(view);
+        Ok(())
+    }
+
+    /// Whether the next commit can be taken in; what is wrong with it otherwise. Changes nothing.
+    pub(crate) fn check(&self, view: &CommitView) -> Result<(), String> {
+        if self.commits.last().is_some_and(|last| last.recorded_at > view.recorded_at()) {
+            return Err(BACK_IN_TIME.to_owned());
+        }
+        let mut next_versions: HashMap<&str, u64> = HashMap::new();
+        for event in 0..view.event_count() {
+            let (head, name) = view.head(event);
+            let known = || self.stream(name).map_or(0, |key| self.stream_events(key));
+            let expected = next_versions.entry(name).or_insert_with(known);
+            if head.version != Version::new(*expected) {
+                return Err(wrong_version(event, head.version, *expected));
+            }
+            *expected += 1;
+        }
         Ok(())
     }
 
@@ -177,6 +198,10 @@ impl Tables {
         let block = self.recent.block(self.commits.holding(position)?)?;
         Some((block, block.positions()))
     }
+}
+
+fn wrong_version(event: u32, version: Version, expected: u64) -> String {
+    format!("event {event}: version {version} where {expected} is next")
 }
 
 fn missing(commit: u32) -> Error {

@@ -201,6 +201,11 @@ impl Appender {
         self.offset
     }
 
+    /// The last frame whose sync has returned; 0 when there is none.
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable
+    }
+
     /// The last frame's sequence; 0 when there is none.
     pub(crate) fn last_n(&self) -> u64 {
         self.chain.n - 1

@@ -16,14 +16,13 @@ use crate::disk::{
 use crate::error::{Error, Result};
 use crate::types::{ClosedAt, StoreId};
 
-use super::ScannedFrame;
 use super::appender::Tail;
 use super::chain::Chain;
 use super::frame::FrameKind;
 use super::journal_file::{FRAMES_AT, JournalFile, file_name, number_of};
 use super::prepared::FIRST_STEP_BYTES;
 use super::scan::{self, BadFrame, ScanEnd};
-use super::window::Window;
+use super::{ScannedFrame, TornTail};
 
 const COPY_BYTES: u64 = 1 << 20;
 
@@ -38,6 +37,8 @@ pub(crate) struct Recovery<'a> {
     pub(crate) oldest: u64,
     /// What the manifest says of the end if the store was closed.
     pub(crate) closed: Option<ClosedAt>,
+    /// The durable mark: this frame and all before it had been synced.
+    pub(crate) durable: u64,
     /// Refuse a torn tail instead of cutting it.
     pub(crate) strict: bool,
 }
@@ -50,22 +51,6 @@ pub(crate) struct Recovered {
     pub(crate) frames: u64,
     pub(crate) torn: Option<TornTail>,
     pub(crate) rewritten_bytes: u64,
-}
-
-/// What stood at the end of the journal after a crash and is no whole commit: the end of an unfinished write. Left by a crash
-/// of this machine alone, it holds nothing that was acknowledged as `Synced`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TornTail {
-    /// The journal file it was in.
-    pub path: PathBuf,
-    /// Where in it.
-    pub offset: u64,
-    /// How many bytes were cut.
-    pub bytes: u64,
-    /// The sequence number of the first commit that is lost.
-    pub first_lost_commit: u64,
-    /// Where the bytes were copied to before they were cut.
-    pub quarantined: PathBuf,
 }
 
 /// Makes the first journal file of a new store.
@@ -91,10 +76,11 @@ pub(crate) fn recover(
         let mut unvouched = VecDeque::new();
         let end = scan_following(&file, chain, &mut |frame: ScannedFrame| {
             frames += 1;
-            while unvouched.front().is_some_and(|(n, _)| *n <= frame.header.durable) {
+            let durable = frame.header.durable.max(recovery.durable);
+            unvouched.push_back((frame.header.n, frame.at.offset));
+            while unvouched.front().is_some_and(|(n, _)| *n <= durable) {
                 unvouched.pop_front();
             }
-            unvouched.push_back((frame.header.n, frame.at.offset));
             each(frame)
         })?;
         if let (Some(bad), false) = (&end.bad, is_last) {
@@ -200,14 +186,13 @@ fn put_end_right(
     end: &ScanEnd,
     unvouched: Option<u64>,
 ) -> Result<(Option<TornTail>, u64)> {
-    let torn = match &end.bad {
-        None => None,
-        Some(bad) if scan::is_torn_tail(file, end, bad)? => Some(cut(recovery, file, end, bad)?),
-        Some(bad) => return Err(file.corrupt(bad.offset, &bad.what)),
-    };
     if recovery.closed.is_some() {
-        return Ok((torn, 0));
+        return Ok((None, 0));
     }
+    let torn = match scan::torn_tail(file, end, recovery.durable)? {
+        None => None,
+        Some(bad) => Some(cut(recovery, file, end, bad)?),
+    };
     let rewritten = match unvouched {
         Some(from) => rewrite(file, from, end.offset)?,
         None => 0,
@@ -225,8 +210,8 @@ fn cut(recovery: &Recovery<'_>, file: &JournalFile, end: &ScanEnd, bad: &BadFram
         let what = format!("a torn tail, which strict recovery does not cut: {}", bad.what);
         return Err(file.corrupt(bad.offset, what));
     }
-    let mut window = Window::new(file, end.file_bytes);
-    let torn_end = window.nonzero_end(bad.offset)?;
+    let found = TornTail::found(file, end, bad)?;
+    let torn_end = found.offset + found.bytes;
     recovery
         .disk
         .create_dir(recovery.quarantine)
@@ -242,13 +227,7 @@ fn cut(recovery: &Recovery<'_>, file: &JournalFile, end: &ScanEnd, bad: &BadFram
     write_zeros_at(&*file.disk_file, bad.offset, torn_end.min(end.file_bytes))
         .and_then(|()| file.disk_file.sync_all())
         .map_err(|error| Error::io("clearing the torn tail of", &file.path, error))?;
-    Ok(TornTail {
-        path: file.path.clone(),
-        offset: bad.offset,
-        bytes: torn_end - bad.offset,
-        first_lost_commit: end.chain.n,
-        quarantined,
-    })
+    Ok(TornTail { quarantined: Some(quarantined), ..found })
 }
 
 /// A name in quarantine that no copy has: an earlier recovery, cut short while it cleared the tail, may have left one.

@@ -21,6 +21,8 @@ pub(crate) struct ScannedFrame {
     pub(crate) at: FrameAt,
     /// `None` for a close frame.
     pub(crate) commit: Option<CommitView>,
+    /// What the frame behind it must follow.
+    pub(crate) next: Chain,
 }
 
 /// How a scan ended.
@@ -34,7 +36,7 @@ pub(crate) struct ScanEnd {
     pub(crate) durable: u64,
     /// The last sound frame.
     pub(crate) last: Option<FrameHeader>,
-    /// What stands where the next frame would.
+    /// What stands where the next frame would; `None` when nothing but zeros does.
     pub(crate) bad: Option<BadFrame>,
     /// The file's length.
     pub(crate) file_bytes: u64,
@@ -59,8 +61,29 @@ pub(crate) fn scan(
     scan_from(file, FRAMES_AT, start, each)
 }
 
-/// Scans `file` from `offset` on, where the frame that follows `start` must be.
+/// Scans `file` from `offset` on, where the frame that follows `start` must be. Whether the rest of the file is empty is
+/// looked at when no frame is found.
 pub(crate) fn scan_from(
+    file: &JournalFile,
+    offset: u64,
+    start: Chain,
+    each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
+) -> Result<ScanEnd> {
+    let mut end = scan_frames(file, offset, start, each)?;
+    if end.bad.is_some() && is_empty_from(file, &end)? {
+        end.bad = None;
+    }
+    Ok(end)
+}
+
+/// Whether a file holds nothing but zeros behind its last sound frame.
+pub(crate) fn is_empty_from(file: &JournalFile, end: &ScanEnd) -> Result<bool> {
+    Ok(Window::new(file, end.file_bytes).first_nonzero(end.offset)?.is_none())
+}
+
+/// As [`scan_from`], but what follows the last sound frame is not looked at further: it is told as bad also when it is
+/// empty.
+pub(crate) fn scan_frames(
     file: &JournalFile,
     offset: u64,
     start: Chain,
@@ -85,13 +108,11 @@ pub(crate) fn scan_from(
                 end.durable = end.durable.max(header.durable);
                 end.last = Some(header);
                 let at = FrameAt::new(file.number, end.offset, &header);
-                each(ScannedFrame { header, at, commit })?;
+                each(ScannedFrame { header, at, commit, next: end.chain })?;
                 end.offset += header.frame_bytes() as u64;
             }
             Next::Bad(bad) => {
-                if window.first_nonzero(end.offset)?.is_some() {
-                    end.bad = Some(bad);
-                }
+                end.bad = Some(bad);
                 break;
             }
         }
@@ -135,6 +156,31 @@ fn next_frame(file: &JournalFile, window: &mut Window<'_>, end: &ScanEnd) -> Res
         return bad("frame's padding differs".to_owned(), extent, false);
     }
     Ok(Next::Frame { header, header_crc })
+}
+
+/// What an unfinished write left at the end of the last file of a journal that was not closed cleanly, if anything.
+/// `durable` is the durable mark.
+///
+/// # Errors
+/// `Corrupt` for anything else that is not as it was written.
+pub(crate) fn torn_tail<'a>(
+    file: &JournalFile,
+    end: &'a ScanEnd,
+    durable: u64,
+) -> Result<Option<&'a BadFrame>> {
+    let was_synced = end.chain.n <= durable;
+    match &end.bad {
+        None if was_synced => {
+            let what = format!(
+                "frame {} was synced, as the lock's file says, and is not here: an older copy was put back, or the end is lost",
+                end.chain.n
+            );
+            Err(file.corrupt(end.offset, what))
+        }
+        None => Ok(None),
+        Some(bad) if !was_synced && is_torn_tail(file, end, bad)? => Ok(Some(bad)),
+        Some(bad) => Err(file.corrupt(bad.offset, &bad.what)),
+    }
 }
 
 /// Whether a bad frame is a torn tail, given that it is in the last file. Anything else is damage.

@@ -33,8 +33,8 @@ pub(crate) struct Snapshots {
 #[derive(Debug)]
 struct State {
     packs: Packs,
-    /// Nothing is written any more: the directory may belong to another process by now.
-    closed: bool,
+    /// Why nothing is written: the directory may belong to another process.
+    refuses: Option<ErrorKind>,
 }
 
 /// Figures about snapshots. The last four count since the store was opened.
@@ -86,7 +86,7 @@ impl Snapshots {
     pub(super) fn with_sizes(disk: Arc<dyn Disk>, dir: PathBuf, store: StoreId, sizes: Sizes) -> Self {
         let zero = || AtomicU64::new(0);
         Self {
-            state: Mutex::new(State { packs: Packs::new(disk, dir, store, sizes), closed: false }),
+            state: Mutex::new(State { packs: Packs::new(disk, dir, store, sizes), refuses: None }),
             seed: Seed::of_store(store),
             written: zero(),
             used: zero(),
@@ -151,11 +151,11 @@ impl Snapshots {
     /// Keeps a state. Nothing is written when one as new is there.
     ///
     /// # Errors
-    /// `Invalid` past a limit, `Closed`, and what the disk says: nothing but this snapshot is lost then.
+    /// `Invalid` past a limit, `Closed`, `ReadOnly`, and what the disk says: nothing but this snapshot is lost then.
     pub(crate) fn write(&self, new: NewSnapshot<'_>) -> Result<()> {
         let mut state = self.state.lock();
-        if state.closed {
-            return Err(Error::new(ErrorKind::Closed, "writing a snapshot: the store is closed"));
+        if let Some(kind) = state.refuses {
+            return Err(Error::new(kind, "writing a snapshot: the store takes no writes"));
         }
         let packs = &mut state.packs;
         count(&self.ignored, packs.load_once());
@@ -179,9 +179,14 @@ impl Snapshots {
         count(&self.failed, 1);
     }
 
-    /// Ends all writing. Reading goes on.
-    pub(crate) fn close(&self) {
-        self.state.lock().closed = true;
+    /// Ends all writing, with an error of this kind for whoever tries. Reading goes on.
+    pub(crate) fn refuse_writes(&self, kind: ErrorKind) {
+        self.state.lock().refuses.get_or_insert(kind);
+    }
+
+    /// Whether snapshots are written.
+    pub(crate) fn takes_writes(&self) -> bool {
+        self.state.lock().refuses.is_none()
     }
 
     /// Figures.

@@ -266,7 +266,7 @@ fn a_closed_store_writes_no_snapshot_and_finds_the_old_ones() {
     let dir = Dir::new();
     let snapshots = dir.open();
     write(&snapshots, "account-1", 3, b"state").expect("write");
-    snapshots.close();
+    snapshots.refuse_writes(ErrorKind::Closed);
     assert_eq!(write(&snapshots, "account-1", 4, b"later").expect_err("closed").kind(), ErrorKind::Closed);
     assert_eq!(newest(&snapshots, "account-1"), Some((3, b"state".to_vec())));
 }
@@ -315,6 +315,10 @@ impl Disk for Filling {
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
         RealDisk.lock(path)
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        RealDisk.is_locked(path)
     }
 
     fn free_bytes(&self, path: &Path) -> io::Result<u64> {

@@ -111,7 +111,7 @@ impl<C> Batch<C> {
     ///
     /// # Errors
     /// `Conflict` and `IdReused` with every failing check in [`Error::failures`], `Invalid` past a limit, `Codec` for an
-    /// event that would not come back as it is, `StorageFull`, `Io`, `Exhausted`, `Closed`, `Poisoned`: nothing was
+    /// event that would not come back as it is, `StorageFull`, `Io`, `Exhausted`, `Closed`, `ReadOnly`, `Poisoned`: nothing was
     /// written. `Indeterminate`: the batch may be on disk; reopen and retry with the same ids.
     pub fn commit(self) -> Result<BatchReceipt> {
         let Self { store, streams, events, durability, recorded_at, failed, .. } = self;
@@ -195,5 +195,5 @@ pub(super) fn commit(
     recorded_at: Option<Timestamp>,
 ) -> Result<BatchReceipt> {
     let request = Request::encode(streams, events, durability, recorded_at, &store.ids, store.clock.now())?;
-    store.committer.commit(request)
+    store.commit(request)
 }

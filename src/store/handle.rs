@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::snapshot::Snapshots;
 use crate::types::{Filter, Position, RecordedEvent, StoreId, StreamName, Version};
 
-use super::inner::Inner;
+use super::inner::{Access, Inner};
 use super::{Batch, Options, RecoveryReport, Stats, StoreRead, Stream, VerifyReport, open, typed, verify};
 
 /// An open store: cheap to clone, free to share among threads. The last clone dropped closes it; [`Store::close`] does so
@@ -150,9 +150,38 @@ impl Store {
     /// Makes everything appended so far durable.
     ///
     /// # Errors
-    /// `Indeterminate` when the sync fails: the store is poisoned then. `Poisoned`, `Closed`.
+    /// `Indeterminate` when the sync fails: the store is poisoned then. `Poisoned`, `Closed`, `ReadOnly`.
     pub fn flush(&self) -> Result<()> {
-        self.inner.committer.commit(Request::flush()?).map(drop)
+        self.inner.commit(Request::flush()?).map(drop)
+    }
+
+    /// Takes in what a writer in another process has made durable since this store was opened to be read only, or since it
+    /// was refreshed; the head afterwards. Iterators that were made before do not see it.
+    ///
+    /// A store that was opened to write knows everything already.
+    ///
+    /// # Errors
+    /// `Corrupt` with file and offset for damage, `Io` when a file cannot be read. What was known before can be read still,
+    /// and the next refresh goes on from there.
+    ///
+    /// ```
+    /// use annals::{ExpectedVersion, NewEvent, Options, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("bank");
+    /// let writer = Store::open(&path)?;
+    /// let reader = Options::new().read_only().open(&path)?; // mostly in another process
+    /// assert_eq!(reader.head().as_u64(), 0);
+    ///
+    /// writer.stream("account-1")?.append_raw(ExpectedVersion::NoStream, [NewEvent::new("Opened", *b"Ada")?])?;
+    /// assert_eq!(reader.refresh()?.as_u64(), 1);
+    /// assert_eq!(reader.stream("account-1")?.read().iter().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn refresh(&self) -> Result<Position> {
+        match &self.inner.access {
+            Access::Write(_) => Ok(self.head()),
+            Access::Read(following) => following.lock().refresh(&self.inner.log),
+        }
     }
 
     /// Figures about the store.
@@ -162,7 +191,7 @@ impl Store {
     pub fn stats(&self) -> Result<Stats> {
         let inner = &self.inner;
         let (journal_files, journal_bytes) = inner.log.files.measure()?;
-        let written = *inner.stats.lock();
+        let written = inner.written();
         let snapshots = inner.snapshots.measure();
         Ok(inner.log.index.read(|tables| Stats {
             store_id: inner.store_id,
@@ -181,6 +210,7 @@ impl Store {
             groups: written.groups,
             largest_group: written.largest_group,
             syncs: written.syncs,
+            marks_failed: written.marks_failed,
             recorded_at_held: written.recorded_at_held,
             clock_behind: Duration::from_micros(written.clock_behind_micros),
         }))

@@ -7,29 +7,44 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use crate::codec::Upcasters;
-use crate::commit::{Committer, PrepareAhead, WriterStats};
+use crate::commit::{Committer, PrepareAhead, Request, WriterStats};
 use crate::disk::{Clock, DiskLock, IdSource};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::Log;
 use crate::snapshot::Snapshots;
-use crate::types::{Durability, StoreId};
+use crate::types::{BatchReceipt, Durability, StoreId};
 
 use super::RecoveryReport;
+use super::following::Following;
 
 #[derive(Debug)]
 pub(crate) struct Inner {
     /// Shared with iterators, which may outlive the store.
     pub(crate) log: Arc<Log>,
-    pub(crate) committer: Committer,
+    pub(crate) access: Access,
     pub(crate) ids: IdSource,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) durability: Durability,
     pub(crate) upcasters: Upcasters,
     pub(crate) snapshots: Snapshots,
-    pub(crate) stats: Arc<Mutex<WriterStats>>,
     pub(crate) report: RecoveryReport,
     pub(crate) root: PathBuf,
     pub(crate) store_id: StoreId,
+}
+
+/// What the store was opened for.
+#[derive(Debug)]
+pub(crate) enum Access {
+    Write(Writing),
+    /// Its lock is held while the journal is looked at, so that only one at a time takes in what is new.
+    Read(Mutex<Following>),
+}
+
+/// What the one who writes has, and nobody else.
+#[derive(Debug)]
+pub(crate) struct Writing {
+    pub(crate) committer: Committer,
+    pub(crate) stats: Arc<Mutex<WriterStats>>,
     pub(crate) ahead: Option<Arc<PrepareAhead>>,
     pub(crate) closing: Mutex<Closing>,
 }
@@ -42,8 +57,36 @@ pub(crate) struct Closing {
 }
 
 impl Inner {
+    /// Joins the queue of those who append.
+    pub(crate) fn commit(&self, request: Request) -> Result<BatchReceipt> {
+        match &self.access {
+            Access::Write(writing) => writing.committer.commit(request),
+            Access::Read(_) => {
+                let what = format!("{}: the store was opened to be read only", self.root.display());
+                Err(Error::new(ErrorKind::ReadOnly, what))
+            }
+        }
+    }
+
+    /// What the writer has counted; nothing if this is not the writer.
+    pub(crate) fn written(&self) -> WriterStats {
+        match &self.access {
+            Access::Write(writing) => *writing.stats.lock(),
+            Access::Read(_) => WriterStats::default(),
+        }
+    }
+
     /// Closes the store: later appends are refused, the journal ends with a synced close mark, the lock is free.
     pub(crate) fn close(&self) -> Result<()> {
+        match &self.access {
+            Access::Write(writing) => writing.close(&self.snapshots),
+            Access::Read(_) => Ok(()),
+        }
+    }
+}
+
+impl Writing {
+    fn close(&self, snapshots: &Snapshots) -> Result<()> {
         let mut closing = self.closing.lock();
         if let Some(ahead) = &self.ahead {
             ahead.stop();
@@ -54,7 +97,7 @@ impl Inner {
         }
         let closed = self.committer.close();
         // Before the lock is free: whoever opens the store next has the snapshots to itself.
-        self.snapshots.close();
+        snapshots.refuse_writes(ErrorKind::Closed);
         closing.lock = None;
         closed
     }

@@ -2,10 +2,12 @@
 
 mod batch;
 mod draft;
+mod following;
 mod handle;
 mod inner;
 mod maintenance;
 mod open;
+mod open_read_only;
 mod options;
 mod read;
 mod recovery_report;

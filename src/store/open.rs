@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::commit::{Committer, LOCK_NAME, PrepareAhead, Writer, WriterState, WriterStats};
+use crate::commit::{Committer, PrepareAhead, Writer, WriterState, WriterStats};
 use crate::disk::{Disk, DiskLock, IdSource, TEMPORARY_SUFFIX};
 use crate::error::{Error, ErrorKind, Quoted, Result};
 use crate::index::{Index, Log, Tables};
@@ -16,11 +16,11 @@ use crate::journal::{
     Appender, Files, Recovered, Recovery as JournalRecovery, ScannedFrame, create_first, holds_no_frame,
     is_unfinished, recover,
 };
-use crate::manifest::{MANIFEST_NAME, Manifest};
+use crate::manifest::{LOCK_NAME, MANIFEST_NAME, Manifest, read_durable_mark};
 use crate::snapshot::Snapshots;
 use crate::types::{Position, StoreId};
 
-use super::inner::Inner;
+use super::inner::{Access, Closing, Inner, Writing};
 use super::{Creation, Maintenance, Options, Recovery, RecoveryReport, Store, maintenance};
 
 const JOURNAL_DIR: &str = "journal";
@@ -55,6 +55,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
             store: manifest.store,
             oldest: manifest.oldest_journal,
             closed: manifest.closed,
+            durable: read_durable_mark(disk, &root, manifest.store)?,
             strict: options.recovery == Recovery::Strict,
         },
         &mut |frame: ScannedFrame| match frame.commit {
@@ -106,35 +107,49 @@ fn put_together(
         options.journal_file_bytes,
         tail,
     );
-    let committer = Committer::new(Writer {
+    let mut writer = Writer {
         appender,
         disk: Arc::clone(&options.disk),
         clock: Arc::clone(&options.clock),
         root: root.clone(),
         lock: Some(Arc::clone(&lock)),
         manifest,
+        marked: 0,
         last_recorded_at: log.index.read(Tables::last_recorded_at),
         ahead: ahead.clone(),
         stats: Arc::clone(&stats),
         state: WriterState::default(),
         log: Arc::clone(&log),
-    });
+    };
+    // All that was found is durable by now.
+    writer.mark_durable();
+    let committer = Committer::new(writer);
     let thread = ahead.as_ref().and_then(|ahead| maintenance::start(Arc::clone(ahead)));
-    let snapshots = Snapshots::new(Arc::clone(&options.disk), root.join(SNAPSHOTS_DIR), manifest.store);
+    let closing = Mutex::new(Closing { thread, lock: Some(lock) });
+    let access = Access::Write(Writing { committer, stats, ahead, closing });
+    store(options, root, manifest.store, log, access, report)
+}
+
+/// The handle on what was opened.
+pub(super) fn store(
+    options: Options,
+    root: PathBuf,
+    store_id: StoreId,
+    log: Arc<Log>,
+    access: Access,
+    report: RecoveryReport,
+) -> Store {
     Store::new(Inner {
         log,
-        committer,
+        access,
         ids: IdSource::default(),
+        snapshots: Snapshots::new(Arc::clone(&options.disk), root.join(SNAPSHOTS_DIR), store_id),
         clock: options.clock,
         durability: options.durability,
         upcasters: options.upcasters,
-        snapshots,
-        stats,
         report,
         root,
-        store_id: manifest.store,
-        ahead,
-        closing: Mutex::new(super::inner::Closing { thread, lock: Some(lock) }),
+        store_id,
     })
 }
 
@@ -151,7 +166,7 @@ fn create_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
 }
 
 /// The directory of a store that must be there; nothing is made if it is not.
-fn existing_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
+pub(super) fn existing_root(disk: &dyn Disk, path: &Path) -> Result<PathBuf> {
     let missing = || Error::new(ErrorKind::NotFound, format!("{}: there is no store", path.display()));
     let absolute = std::path::absolute(path).map_err(|error| Error::io("resolving", path, error))?;
     let root = disk.resolve(&absolute).map_err(|error| match error.kind() {

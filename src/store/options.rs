@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::types::Durability;
 use crate::types::limits::{JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN};
 
-use super::{Store, open};
+use super::{Store, open, open_read_only};
 
 const JOURNAL_FILE_BYTES: u64 = 64 << 20;
 const RECENT_BYTES_MAX: usize = 64 << 20;
@@ -58,6 +58,7 @@ pub enum Maintenance {
 /// ```
 #[derive(Debug, Clone)]
 pub struct Options {
+    pub(super) read_only: bool,
     pub(super) creation: Creation,
     pub(super) durability: Durability,
     pub(super) journal_file_bytes: u64,
@@ -81,6 +82,7 @@ impl Options {
     #[must_use]
     pub fn new() -> Self {
         Self {
+            read_only: false,
             creation: Creation::IfMissing,
             durability: Durability::Synced,
             journal_file_bytes: JOURNAL_FILE_BYTES,
@@ -91,6 +93,19 @@ impl Options {
             disk: Arc::new(RealDisk),
             upcasters: Upcasters::new(),
         }
+    }
+
+    /// Opens the store to be read only: takes no lock, makes, repairs and changes nothing, so it works beside a writer in
+    /// another process, in a directory that must not be written to, and on what a crash left.
+    ///
+    /// It sees what is durable: beside a live writer every `Synced` append that was answered, and a `Buffered` one once it is
+    /// flushed. What it sees only grows, and only with [`Store::refresh`]. Without a writer it sees what recovery would find;
+    /// an unfinished write at the end is skipped, and told in the [`RecoveryReport`](crate::RecoveryReport). Appends answer
+    /// `ReadOnly`. It never makes a store, whatever [`Options::creation`] says.
+    #[must_use]
+    pub fn read_only(mut self) -> Self {
+        self.read_only = true;
+        self
     }
 
     /// What to do where there is no store.
@@ -162,7 +177,7 @@ impl Options {
     /// Opens the store in the directory `path`; makes the directory and the store if there is none.
     ///
     /// # Errors
-    /// `NotFound` when there is no store and [`Creation::Never`] was asked for;
+    /// `NotFound` when there is no store and [`Creation::Never`] or [`Options::read_only`] was asked for;
     /// `Locked` when it is open already, here or in another process; `Corrupt` with file and offset when bytes in it
     /// are not what was written, nothing is changed then; `UnsupportedVersion` for a store of a newer annals;
     /// `Invalid` for options out of their limits, and for a directory that holds other files and no store; `StorageFull` and `Io` as the operating system says.
@@ -173,6 +188,9 @@ impl Options {
                 self.journal_file_bytes
             );
             return Err(Error::new(ErrorKind::Invalid, what));
+        }
+        if self.read_only {
+            return open_read_only::open_read_only(self, path.as_ref());
         }
         open::open(self, path.as_ref())
     }

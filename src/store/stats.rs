@@ -39,6 +39,9 @@ pub struct Stats {
     pub largest_group: u64,
     /// Syncs of the journal since the store was opened.
     pub syncs: u64,
+    /// How often readers in other processes could not be told of a sync, since the store was opened. They hear of it with the
+    /// next one.
+    pub marks_failed: u64,
     /// Commits whose recorded_at was held at the last one's, since the store was opened.
     pub recorded_at_held: u64,
     /// By how much recorded_at was ahead of the clock, or of the time given, at the last commit.

@@ -506,11 +506,13 @@ fn looking_at_a_store_that_was_closed_changes_none_of_its_files() {
 }
 
 #[test]
-fn a_store_that_is_open_elsewhere_is_refused_and_can_be_verified() {
+fn a_store_that_is_open_elsewhere_is_read_and_verified_but_takes_no_import() {
     let dir = dir();
     let store = Store::open(dir.path().join("store")).expect("store");
     store.stream("a").expect("stream").append(ExpectedVersion::Any, [AccountEvent::Closed]).expect("append");
-    let ran = annals(dir.path(), &["export", "store"]);
+    let exported = annals(dir.path(), &["export", "store"]);
+    assert_eq!((exported.code, exported.stdout.lines().count()), (Some(0), 1), "{}", exported.stderr);
+    let ran = import(dir.path(), "store", &exported.stdout);
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("open already"), "{}", ran.stderr);
     assert_eq!(annals(dir.path(), &["verify", "store"]).code, Some(0));

@@ -92,6 +92,15 @@ fn killed() -> &'static Base {
     })
 }
 
+/// The same after a power cut that took the durable mark: nobody vouches for the last commit.
+fn unmarked() -> &'static Base {
+    static BASE: OnceLock<Base> = OnceLock::new();
+    BASE.get_or_init(|| Base {
+        files: killed().with("/bank/LOCK", Vec::clear),
+        events: killed().events.clone(),
+    })
+}
+
 fn open(files: &Files) -> (SimDisk, annals::Result<Store>) {
     let disk = SimDisk::with_files(files);
     let store = options(&disk).open(ROOT);
@@ -283,7 +292,7 @@ fn frames(bytes: &[u8]) -> Vec<(usize, usize)> {
 
 #[test]
 fn a_tail_torn_at_any_byte_is_cut_told_and_kept_in_quarantine() {
-    let base = killed();
+    let base = unmarked();
     let (start, end) = frames(base.bytes(SECOND)).last().copied().expect("a frame");
     for kept in start..end {
         let files = base.with(SECOND, |bytes| bytes[kept..end].fill(0));
@@ -300,7 +309,7 @@ fn a_tail_torn_at_any_byte_is_cut_told_and_kept_in_quarantine() {
         assert_eq!((torn.path.as_path(), torn.offset), (Path::new(SECOND), start as u64));
         assert_eq!(torn.first_lost_commit, 8);
         let left = &files[Path::new(SECOND)][start..kept];
-        let copy = disk.files()[&torn.quarantined].clone();
+        let copy = disk.files()[torn.quarantined.as_ref().expect("a copy")].clone();
         assert_eq!(copy[..], left[..copy.len()], "the copy holds what was cut");
         assert!(left[copy.len()..].iter().all(|byte| *byte == 0));
         assert_eq!(torn.bytes, copy.len() as u64);
@@ -322,7 +331,7 @@ fn a_tail_torn_at_any_byte_is_cut_told_and_kept_in_quarantine() {
 
 #[test]
 fn a_tail_cut_by_the_end_of_the_file_is_recovered() {
-    let base = killed();
+    let base = unmarked();
     let (start, end) = frames(base.bytes(SECOND)).last().copied().expect("a frame");
     for length in start..end {
         let files = base.with(SECOND, |bytes| bytes.truncate(length));
@@ -339,7 +348,9 @@ fn any_lost_sector_of_the_last_commit_is_a_torn_tail() {
     let store = options(&disk).open(ROOT).expect("open");
     store.stream("a").expect("name").append_raw(ExpectedVersion::Any, [event("before")]).expect("append");
     store.stream("a").expect("name").append_raw(ExpectedVersion::Any, [event([7; 5_000])]).expect("append");
-    let base = disk.crash(Keep::Everything).files();
+    let mut base = disk.crash(Keep::Everything).files();
+    // The power cut took the durable mark, too.
+    base.insert("/bank/LOCK".into(), Vec::new());
     let (start, end) = frames(&base[Path::new(FIRST)]).last().copied().expect("a frame");
     for sector in start / 512..=end / 512 {
         let mut files = base.clone();
@@ -349,6 +360,18 @@ fn any_lost_sector_of_the_last_commit_is_a_torn_tail() {
         let store = opened.unwrap_or_else(|error| panic!("sector {sector}: {error}"));
         assert_eq!(all(&store).len(), 1);
         assert!(store.recovery().torn_tail.is_some());
+    }
+}
+
+#[test]
+fn what_the_durable_mark_vouches_for_is_missed_and_never_taken_for_torn() {
+    let base = killed();
+    let (start, end) = frames(base.bytes(SECOND)).last().copied().expect("a frame");
+    for kept in start..end {
+        let files = base.with(SECOND, |bytes| bytes[kept..end].fill(0));
+        assert_tells(&open(&files).1.expect_err("zeroed"), SECOND, &format!("{} bytes kept", kept - start));
+        let files = base.with(SECOND, |bytes| bytes.truncate(kept));
+        assert_tells(&open(&files).1.expect_err("cut"), SECOND, &format!("cut behind {}", kept - start));
     }
 }
 

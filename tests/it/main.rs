@@ -19,6 +19,7 @@ mod model;
 mod opening;
 mod read;
 mod read_damaged;
+mod read_only;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod read_typed;
 #[cfg(all(feature = "bincode", feature = "json"))]

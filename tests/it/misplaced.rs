@@ -155,9 +155,11 @@ fn the_last_file_of_a_closed_store_is_missed() {
 
 #[test]
 fn what_is_left_when_the_last_file_of_a_killed_store_is_deleted_is_a_whole_prefix() {
-    // Cutting whole commits off the end after a crash cannot be seen from inside.
     let (mut files, events) = four_files(false);
     files.remove(&journal(4));
+    assert_corrupt(&files, &journal(3), "the durable mark names a commit that is gone");
+    // Without the mark, whole commits cut off the end after a crash cannot be seen from inside.
+    files.remove(Path::new("/bank/LOCK"));
     let store = open(&files).expect("open");
     assert_eq!((all(&store).len() as u64, store.recovery().clean), (events - 2, false));
 }

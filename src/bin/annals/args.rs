@@ -6,9 +6,10 @@ use clap::{Parser, Subcommand};
 
 /// Bring events in and out of an annals store, look at it, verify it
 ///
-/// A store is a directory. All commands but `verify` open it as a program would: they wait for
-/// nobody, so a store that another process has open is refused, and a store that was not closed
-/// cleanly is recovered first. Only `import` makes a store where there is none.
+/// A store is a directory. All commands but `import` only look: they change nothing, and work beside
+/// a program that has the store open; they see what is on disk then. `import` opens the store as a
+/// program would: one that another process has open is refused, and one that was not closed cleanly
+/// is recovered first. Only `import` makes a store where there is none.
 ///
 /// Times are RFC 3339 in UTC with as many digits of a second as needed (2016-02-27T16:07:26Z). A
 /// time that RFC 3339 cannot show, before year 0 or after year 9999, is an integer: microseconds

@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use annals::{Creation, Error, ErrorKind, Maintenance, Options, Store};
+use annals::{Creation, Error, ErrorKind, Options, Store};
 
 use crate::failure::Failure;
 use crate::output::{count, tell};
 
 /// The store in `path`. What recovery cut off is told on standard error.
 pub(crate) fn open_existing(path: &Path) -> Result<Store, Failure> {
-    open(Options::new().creation(Creation::Never).maintenance(Maintenance::Inline), path)
+    open(Options::new().read_only(), path)
 }
 
 /// The store in `path`, if there is one.
@@ -28,13 +28,15 @@ pub(crate) fn open(options: Options, path: &Path) -> Result<Store, Failure> {
 fn told(opened: Result<Store, Error>, path: &Path) -> Result<Store, Failure> {
     let store = opened.map_err(|error| Failure::because(format!("opening store {path:?}"), error))?;
     if let Some(torn) = &store.recovery().torn_tail {
-        tell(format_args!(
-            "the store was not closed cleanly: an unfinished write of {} was cut off {:?} at offset {}, a copy is in {:?}",
-            count(torn.bytes, "byte"),
-            torn.path,
-            torn.offset,
-            torn.quarantined
-        ));
+        let what = format!("{} in {:?} at offset {}", count(torn.bytes, "byte"), torn.path, torn.offset);
+        match &torn.quarantined {
+            Some(copy) => tell(format_args!(
+                "the store was not closed cleanly: an unfinished write of {what} was cut off, a copy is in {copy:?}"
+            )),
+            None => tell(format_args!(
+                "the store was not closed cleanly: an unfinished write of {what} is left out"
+            )),
+        }
     }
     Ok(store)
 }

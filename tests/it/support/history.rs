@@ -171,6 +171,10 @@ impl History {
 
     /// After opening: what is there is durable, what is not there is gone.
     fn settle(&mut self, store: &Store) {
+        // The power may go at the last call of opening, which the store can do without: then nothing is learnt.
+        if store.read().iter().any(|event| event.is_err()) {
+            return;
+        }
         let found = self.check(store);
         for (number, (_, fate)) in self.sent.iter_mut().enumerate() {
             *fate = if found.contains(&number) { Fate::Durable } else { Fate::Refused };

@@ -273,10 +273,17 @@ impl Disk for SimDisk {
         if !state.locked.insert(path.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        if !state.names.contains_key(path) {
-            state.link(path);
-        }
-        Ok(Box::new(SimLock { disk: self.clone(), path: path.to_owned() }))
+        let inode = match state.names.get(path) {
+            Some(inode) => *inode,
+            None => state.link(path),
+        };
+        let told_of = AtomicU64::new(state.inodes[inode].failed_syncs);
+        let file = SimFile { disk: self.clone(), inode, writable: true, told_of };
+        Ok(Box::new(SimLock { file, path: path.to_owned() }))
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.state().locked.contains(path))
     }
 
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
@@ -407,7 +414,7 @@ impl DiskFile for SimFile {
 
 #[derive(Debug)]
 struct SimLock {
-    disk: SimDisk,
+    file: SimFile,
     path: PathBuf,
 }
 
@@ -415,11 +422,15 @@ impl DiskLock for SimLock {
     fn is_on(&self, path: &Path) -> io::Result<bool> {
         Ok(self.path == path)
     }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_at(bytes, 0).map(drop)
+    }
 }
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        self.disk.state().locked.remove(&self.path);
+        self.file.disk.state().locked.remove(&self.path);
     }
 }
 

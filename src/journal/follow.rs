@@ -1,0 +1,251 @@
+//! Following a journal that another process may be writing to: its frames in order, as far as they are durable. Reads
+//! only, and holds no lock.
+//!
+//! A look goes from the last frame handed out to the end, and asks afterwards who writes. Then:
+//!
+//! - Closed cleanly, before the look and after it: all frames are durable, and the end must be where the mark says.
+//! - Somebody writes: frames up to the durable mark are handed out. What stands behind it is not finished, whatever it is.
+//! - Nobody writes: all sound frames are handed out, as recovery would find them, and a bad end is a torn tail or damage.
+//!
+//! A writer may come, write and go at any moment, so nothing is called torn or damaged before a second look finds the same.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::disk::{Disk, OpenMode};
+use crate::error::{Error, Result};
+use crate::types::{ClosedAt, StoreId};
+
+use super::chain::Chain;
+use super::journal_file::{FRAMES_AT, JournalFile, file_name};
+use super::recover::{check_closed, journal_numbers};
+use super::scan::{self, ScanEnd};
+use super::{Files, ScannedFrame, TornTail};
+
+/// How often the end is looked at while writers come and go.
+const LOOKS_MAX: usize = 16;
+/// Frames that nobody vouches for are kept up to so many bytes before it is asked whether they may be handed out.
+const WAITING_BYTES_MAX: u64 = 8 << 20;
+
+/// What a store's directory tells of its writer at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Presence {
+    /// Where the journal ended at a clean close, if nothing was appended since.
+    pub(crate) closed: Option<ClosedAt>,
+    /// Whether somebody has the store open to write.
+    pub(crate) is_writing: bool,
+    /// The durable mark.
+    pub(crate) durable: u64,
+}
+
+/// Follows one journal.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    store: StoreId,
+    oldest: u64,
+    /// Gets every file that is opened.
+    files: Arc<Files>,
+    /// The file of the next frame; `None` before the first look.
+    file: Option<Arc<JournalFile>>,
+    /// Where the next frame must stand, and what it must follow.
+    offset: u64,
+    chain: Chain,
+}
+
+/// One look from the last frame handed out to the end.
+struct Look {
+    file: Arc<JournalFile>,
+    end: ScanEnd,
+    /// Sound frames that nobody vouches for yet.
+    waiting: VecDeque<ScannedFrame>,
+    /// There are too many of them, and somebody writes: the end was not reached.
+    stopped: bool,
+    /// The next file does not follow this one.
+    misfit: Option<Error>,
+}
+
+/// What a look says about the end.
+enum Verdict {
+    Done,
+    /// Somebody came or went: another look.
+    Again,
+    /// If another look finds the same at this byte of this file, it is the answer.
+    Suspect(u64, u64, Result<Option<TornTail>>),
+}
+
+impl Follower {
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        store: StoreId,
+        oldest: u64,
+        files: Arc<Files>,
+    ) -> Self {
+        Self { disk, dir, store, oldest, files, file: None, offset: FRAMES_AT, chain: Chain::START }
+    }
+
+    /// The sequence of the last frame handed out.
+    pub(crate) fn last_n(&self) -> u64 {
+        self.chain.n - 1
+    }
+
+    /// Hands out the frames that have become durable since the last time. What an unfinished write left at the end, if
+    /// nobody writes any more.
+    pub(crate) fn advance(
+        &mut self,
+        presence: &mut dyn FnMut() -> Result<Presence>,
+        each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
+    ) -> Result<Option<TornTail>> {
+        let mut before = presence()?;
+        let mut suspected = None;
+        for _ in 0..LOOKS_MAX {
+            let look = self.look(presence, each)?;
+            let now = presence()?;
+            match self.judge(look, before, now, each)? {
+                Verdict::Done => return Ok(None),
+                Verdict::Again => {}
+                Verdict::Suspect(file, offset, answer) => {
+                    if suspected == Some((file, offset)) {
+                        return answer;
+                    }
+                    suspected = Some((file, offset));
+                }
+            }
+            before = now;
+        }
+        // Somebody opens and closes it all the time. What was handed out is true.
+        Ok(None)
+    }
+
+    fn look(
+        &mut self,
+        presence: &mut dyn FnMut() -> Result<Presence>,
+        each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
+    ) -> Result<Look> {
+        // A gap among the files is damage, and would look like the end.
+        journal_numbers(&*self.disk, &self.dir, self.oldest)?;
+        let mut file = match &self.file {
+            Some(file) => Arc::clone(file),
+            None => self.enter(self.open(self.oldest)?)?,
+        };
+        loop {
+            let (mut waiting, mut waiting_bytes, mut stopped) = (VecDeque::new(), 0, false);
+            let (start, chain) = (self.offset, self.chain);
+            let end = scan::scan_frames(&file, start, chain, &mut |frame| {
+                let vouched = frame.header.durable;
+                waiting_bytes += u64::from(frame.at.bytes);
+                if !stopped {
+                    waiting.push_back(frame);
+                }
+                self.hand_out(&mut waiting, vouched, each)?;
+                if waiting_bytes > WAITING_BYTES_MAX && !stopped {
+                    waiting_bytes = 0;
+                    let now = presence()?;
+                    let durable = if now.is_writing { now.durable } else { u64::MAX };
+                    self.hand_out(&mut waiting, durable, each)?;
+                    stopped = !waiting.is_empty();
+                }
+                Ok(())
+            })?;
+            let next = if stopped { None } else { self.open_if_there(file.number.saturating_add(1))? };
+            match next {
+                None => return Ok(Look { file, end, waiting, stopped, misfit: None }),
+                Some(next) if next.start == end.chain => {
+                    // A file is synced before the next one has its name.
+                    self.hand_out(&mut waiting, u64::MAX, each)?;
+                    file = self.enter(next)?;
+                }
+                Some(next) => {
+                    let misfit = match &end.bad {
+                        Some(bad) if bad.offset < end.file_bytes => file.corrupt(bad.offset, &bad.what),
+                        _ => next.corrupt(40, "the file does not follow the one before it"),
+                    };
+                    return Ok(Look { file, end, waiting, stopped, misfit: Some(misfit) });
+                }
+            }
+        }
+    }
+
+    fn judge(
+        &mut self,
+        mut look: Look,
+        before: Presence,
+        now: Presence,
+        each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
+    ) -> Result<Verdict> {
+        let is_closed = now.closed.is_some() && before.closed == now.closed;
+        let is_abandoned = now.closed.is_none() && !before.is_writing && !now.is_writing;
+        let durable = if is_closed || is_abandoned { u64::MAX } else { now.durable };
+        self.hand_out(&mut look.waiting, durable, each)?;
+        let Look { file, mut end, stopped, misfit, .. } = look;
+        let (number, offset) = (file.number, end.offset);
+        let suspect = |answer| Ok(Verdict::Suspect(number, offset, answer));
+        if let Some(error) = misfit {
+            return suspect(Err(error));
+        }
+        let is_live = now.is_writing && !is_closed;
+        if stopped || (is_live && self.last_n() >= now.durable) {
+            return Ok(Verdict::Done);
+        }
+        if !is_live && !is_closed && !is_abandoned {
+            return Ok(Verdict::Again);
+        }
+        if end.bad.is_some() && scan::is_empty_from(&file, &end)? {
+            end.bad = None;
+        }
+        if let Some(closed) = now.closed.filter(|_| is_closed) {
+            return match check_closed(&file, &end, closed) {
+                Ok(()) => Ok(Verdict::Done),
+                Err(error) => suspect(Err(error)),
+            };
+        }
+        match scan::torn_tail(&file, &end, now.durable) {
+            Ok(None) => Ok(Verdict::Done),
+            Ok(Some(bad)) => suspect(TornTail::found(&file, &end, bad).map(Some)),
+            Err(error) => suspect(Err(error)),
+        }
+    }
+
+    /// Hands out the frames at the front that are not later than `durable`.
+    fn hand_out(
+        &mut self,
+        waiting: &mut VecDeque<ScannedFrame>,
+        durable: u64,
+        each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
+    ) -> Result<()> {
+        while waiting.front().is_some_and(|frame| frame.header.n <= durable) {
+            let Some(frame) = waiting.pop_front() else { break };
+            let (offset, chain) = (frame.at.end(), frame.next);
+            each(frame)?;
+            (self.offset, self.chain) = (offset, chain);
+        }
+        Ok(())
+    }
+
+    /// Goes on to a file, whose first frame is the next one.
+    fn enter(&mut self, file: JournalFile) -> Result<Arc<JournalFile>> {
+        if file.start != self.chain {
+            return Err(file.corrupt(40, "the file does not follow the one before it"));
+        }
+        let file = Arc::new(file);
+        self.files.add(Arc::clone(&file));
+        self.file = Some(Arc::clone(&file));
+        self.offset = FRAMES_AT;
+        Ok(file)
+    }
+
+    fn open(&self, number: u64) -> Result<JournalFile> {
+        JournalFile::open(&*self.disk, &self.dir, self.store, number, OpenMode::Read)
+    }
+
+    fn open_if_there(&self, number: u64) -> Result<Option<JournalFile>> {
+        match self.disk.open(&self.dir.join(file_name(number)), OpenMode::Read) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            _ => self.open(number).map(Some),
+        }
+    }
+}

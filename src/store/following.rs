@@ -1,0 +1,92 @@
+//! `Following`: a store opened to be read only, beside a writer in another process or without one. It takes in what has
+//! become durable, when it is asked to, and changes nothing on disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::Disk;
+use crate::error::{Error, Result};
+use crate::index::{Log, Tables};
+use crate::journal::{Files, Follower, Presence, ScannedFrame, TornTail};
+use crate::manifest::{LOCK_NAME, MANIFEST_NAME, Manifest, read_durable_mark};
+use crate::types::{Position, StoreId};
+
+use super::open::journal_dir;
+
+#[derive(Debug)]
+pub(crate) struct Following {
+    disk: Arc<dyn Disk>,
+    root: PathBuf,
+    store: StoreId,
+    follower: Follower,
+}
+
+impl Following {
+    pub(super) fn new(disk: Arc<dyn Disk>, root: PathBuf, manifest: &Manifest, files: Arc<Files>) -> Self {
+        let (store, oldest) = (manifest.store, manifest.oldest_journal);
+        let follower = Follower::new(Arc::clone(&disk), journal_dir(&root), store, oldest, files);
+        Self { disk, root, store, follower }
+    }
+
+    /// Takes all that is durable into tables that nobody reads yet: how many frames there are, and the unfinished write at
+    /// the end.
+    pub(super) fn fill(&mut self, tables: &mut Tables) -> Result<(u64, Option<TornTail>)> {
+        let mut frames = 0;
+        let torn = self.advance(&mut |frame| {
+            frames += 1;
+            match frame.commit {
+                Some(commit) => tables.add(commit, frame.at),
+                None => Ok(()),
+            }
+        })?;
+        Ok((frames, torn))
+    }
+
+    /// Takes in what has become durable since the last time; the head then.
+    pub(super) fn refresh(&mut self, log: &Log) -> Result<Position> {
+        let now = presence(&*self.disk, &self.root, self.store)?;
+        let known = self.follower.last_n();
+        let nothing_new = match now.closed {
+            Some(closed) => closed.n == known,
+            None => now.is_writing && now.durable <= known,
+        };
+        if !nothing_new {
+            self.advance(&mut |frame| match frame.commit {
+                Some(commit) => log.index.change(|tables| {
+                    // Whole or not at all: others read these tables.
+                    tables.check(&commit)?;
+                    tables.add(commit, frame.at)
+                }),
+                None => Ok(()),
+            })?;
+        }
+        Ok(Position::new(log.index.read(Tables::head)))
+    }
+
+    fn advance(
+        &mut self,
+        take_in: &mut dyn FnMut(ScannedFrame) -> Result<(), String>,
+    ) -> Result<Option<TornTail>> {
+        let Self { disk, root, store, follower } = self;
+        let journal = journal_dir(root);
+        follower.advance(&mut || presence(&**disk, root, *store), &mut |frame| {
+            let at = frame.at;
+            take_in(frame).map_err(|what| Error::corrupt(&journal.join(at.file_name()), at.offset, what))
+        })
+    }
+}
+
+/// Who writes to the store in `root`, and how far it is durable. Asked in this order: what is named closed is not written
+/// to before the manifest says otherwise, and a mark that is read later says no less.
+fn presence(disk: &dyn Disk, root: &Path, store: StoreId) -> Result<Presence> {
+    let path = root.join(MANIFEST_NAME);
+    let manifest = Manifest::read(disk, root)?
+        .ok_or_else(|| Error::corrupt(&path, 0, "the manifest is gone while the store is read"))?;
+    if manifest.store != store {
+        return Err(Error::corrupt(&path, 16, "another store was put in the place of the one that is read"));
+    }
+    let lock = root.join(LOCK_NAME);
+    let is_writing = disk.is_locked(&lock).map_err(|error| Error::io("looking at", &lock, error))?;
+    let durable = read_durable_mark(disk, root, store)?;
+    Ok(Presence { closed: manifest.closed, is_writing, durable })
+}
