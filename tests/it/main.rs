@@ -11,6 +11,8 @@ mod concurrency;
 mod crash;
 mod damage;
 mod faults;
+#[cfg(feature = "bincode")]
+mod golden;
 mod held_under_attack;
 mod idempotency;
 mod limits;
