@@ -26,8 +26,10 @@ mod read_only;
 mod read_typed;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;
+mod roll_after_close;
 #[cfg(feature = "bincode")]
 mod snapshot_model;
 #[cfg(feature = "bincode")]
 mod snapshots;
+#[expect(dead_code, unused_imports, reason = "each test binary uses its part of what is shared")]
 mod support;

@@ -4,8 +4,9 @@
 //! share of the minutes, with a seed that is printed. `tests/torture.sh MINUTES` is the way to start it.
 
 mod campaign;
+mod real;
 #[path = "../it/support/mod.rs"]
-#[expect(dead_code, reason = "each test binary uses its part of what is shared")]
+#[expect(dead_code, unused_imports, reason = "each test binary uses its part of what is shared")]
 mod support;
 
 use std::process::ExitCode;
@@ -14,16 +15,32 @@ use std::time::{Duration, Instant, SystemTime};
 use campaign::{Budget, Campaign, Tally};
 
 /// What is run, in this order, and its share of the time.
-const CAMPAIGNS: &[Campaign] = &[];
+const CAMPAIGNS: &[Campaign] = &[
+    real::KILLS,
+    real::READERS,
+    real::POWER_CUTS,
+    real::OPEN_RACES,
+    real::FULL_DISKS,
+    real::SIZE_LIMITS,
+    real::INJECTIONS,
+    real::SYNC_ORDER,
+    real::PLACES,
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
+    if real::serve_child(&args) {
+        return ExitCode::SUCCESS;
+    }
     match Plan::from_args(&args) {
         Ok(Plan::List) => {
             CAMPAIGNS.iter().for_each(|campaign| println!("{}: test", campaign.name));
             ExitCode::SUCCESS
         }
-        Ok(Plan::Run { minutes, seed, filter }) => run(minutes, seed, filter.as_deref()),
+        Ok(Plan::Run { minutes, seed, filter }) => {
+            real::enter_own_mounts(&args);
+            run(minutes, seed, filter.as_deref())
+        }
         Err(wrong) => {
             eprintln!("{wrong}\nusage: torture [--minutes N] [--seed N] [PART OF A CAMPAIGN'S NAME]");
             ExitCode::FAILURE
