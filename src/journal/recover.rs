@@ -16,7 +16,6 @@ use crate::disk::{
 use crate::error::{Error, Result};
 use crate::types::{ClosedAt, StoreId};
 
-use super::ScannedFrame;
 use super::appender::Tail;
 use super::chain::Chain;
 use super::frame::FrameKind;
@@ -24,6 +23,7 @@ use super::journal_file::{FRAMES_AT, JournalFile, file_name, number_of};
 use super::prepared::FIRST_STEP_BYTES;
 use super::scan::{self, BadFrame, ScanEnd};
 use super::window::Window;
+use super::{FrameAt, ScannedFrame};
 
 const COPY_BYTES: u64 = 1 << 20;
 
@@ -94,7 +94,7 @@ pub(crate) fn recover(
             while unvouched.front().is_some_and(|(n, _)| *n <= frame.header.durable) {
                 unvouched.pop_front();
             }
-            unvouched.push_back((frame.header.n, frame.at.offset));
+            unvouched.push_back((frame.header.n, frame.at));
             each(frame)
         })?;
         if let (Some(bad), false) = (&end.bad, is_last) {
@@ -103,13 +103,13 @@ pub(crate) fn recover(
         chain = end.chain;
         let file = Arc::new(file);
         files.push(Arc::clone(&file));
-        last = Some((file, end, unvouched.front().map(|(_, offset)| *offset)));
+        last = Some((file, end, unvouched.into_iter().map(|(_, at)| at).collect::<Vec<_>>()));
     }
     let (file, end, unvouched) = last.ok_or_else(|| missing(recovery.dir, recovery.oldest))?;
     if let Some(closed) = recovery.closed {
         check_closed(&file, &end, closed)?;
     }
-    let (torn, rewritten_bytes) = put_end_right(recovery, &file, &end, unvouched)?;
+    let (torn, rewritten_bytes) = put_end_right(recovery, &file, &end, &unvouched)?;
     let tail = Tail {
         file,
         offset: end.offset,
@@ -198,7 +198,7 @@ fn put_end_right(
     recovery: &Recovery<'_>,
     file: &JournalFile,
     end: &ScanEnd,
-    unvouched: Option<u64>,
+    unvouched: &[FrameAt],
 ) -> Result<(Option<TornTail>, u64)> {
     let torn = match &end.bad {
         None => None,
@@ -208,10 +208,13 @@ fn put_end_right(
     if recovery.closed.is_some() {
         return Ok((torn, 0));
     }
-    let rewritten = match unvouched {
-        Some(from) => rewrite(file, from, end.offset)?,
-        None => 0,
-    };
+    if torn.is_none() && recovery.disk.resolve(recovery.quarantine).is_ok() {
+        // Something was cut here once. If that recovery's sync failed, its zeros can be read and are not on disk: what was
+        // torn would come back with the next power cut, behind frames that are shorter.
+        write_zeros_at(&*file.disk_file, end.offset, end.file_bytes)
+            .map_err(|error| Error::io("clearing the space behind the last frame of", &file.path, error))?;
+    }
+    let rewritten = rewrite(file, unvouched)?;
     file.disk_file.sync_all().map_err(|error| Error::io("syncing", &file.path, error))?;
     recovery
         .disk
@@ -265,11 +268,28 @@ fn free_name(recovery: &Recovery<'_>, wanted: &str) -> Result<PathBuf> {
     Ok(recovery.quarantine.join(name))
 }
 
-/// Writes the bytes of a range of the file again, in place: the page cache may have them and the disk not.
-fn rewrite(file: &JournalFile, from: u64, to: u64) -> Result<u64> {
-    each_piece(file, from, to, |bytes, at| write_all_at(&*file.disk_file, bytes, at))
-        .map_err(|error| Error::io("writing again the unsynced end of", &file.path, error))?;
-    Ok(to - from)
+/// Writes frames that follow one another again, in place: the page cache may have them and the disk not. How many bytes
+/// that were. Each is checked once more, or a bit that flips in this read would become damage on disk.
+fn rewrite(file: &JournalFile, frames: &[FrameAt]) -> Result<u64> {
+    let mut rest = frames;
+    let mut rewritten = 0;
+    while let Some(first) = rest.first() {
+        let fits = rest.iter().take_while(|at| at.end() - first.offset <= COPY_BYTES).count().max(1);
+        let (together, later) = rest.split_at(fits);
+        let end = together.last().map_or(first.offset, FrameAt::end);
+        let mut bytes = vec![0; usize::try_from(end - first.offset).unwrap_or(usize::MAX)];
+        read_exact_at(&*file.disk_file, &mut bytes, first.offset)
+            .map_err(|error| Error::io("reading the unsynced end of", &file.path, error))?;
+        for at in together {
+            let start = usize::try_from(at.offset - first.offset).unwrap_or(usize::MAX);
+            scan::check_bytes(file, *at, bytes.get(start..).unwrap_or_default())?;
+        }
+        write_all_at(&*file.disk_file, &bytes, first.offset)
+            .map_err(|error| Error::io("writing again the unsynced end of", &file.path, error))?;
+        rewritten += bytes.len() as u64;
+        rest = later;
+    }
+    Ok(rewritten)
 }
 
 fn each_piece(
