@@ -1,8 +1,9 @@
 //! Opening a journal: every frame of every file checked in order, and the end put right after a crash.
 //!
-//! The order of what it does to the disk: the torn bytes are copied to quarantine and synced; zeros go over them; the
-//! frames that nobody vouches for, which may sit in the page cache only, are written again in place; one sync of the
-//! file, one of the directory. A crash in between leaves either the torn tail or its zeros, and recovery starts anew.
+//! The order of what it does to the disk: the torn bytes are copied to quarantine and synced; zeros go over them and over
+//! all the space behind the last frame; the frames that nobody vouches for, which may sit in the page cache only, are
+//! written again in place; one sync of the file, one of the directory. A crash in between leaves the torn tail, parts of
+//! it, or its zeros, and recovery starts anew.
 
 use std::collections::VecDeque;
 use std::io;
@@ -22,7 +23,7 @@ use super::frame::FrameKind;
 use super::journal_file::{FRAMES_AT, JournalFile, file_name, number_of};
 use super::prepared::FIRST_STEP_BYTES;
 use super::scan::{self, BadFrame, ScanEnd};
-use super::{ScannedFrame, TornTail};
+use super::{FrameAt, ScannedFrame, TornTail};
 
 const COPY_BYTES: u64 = 1 << 20;
 
@@ -77,7 +78,7 @@ pub(crate) fn recover(
         let end = scan_following(&file, chain, &mut |frame: ScannedFrame| {
             frames += 1;
             let durable = frame.header.durable.max(recovery.durable);
-            unvouched.push_back((frame.header.n, frame.at.offset));
+            unvouched.push_back((frame.header.n, frame.at));
             while unvouched.front().is_some_and(|(n, _)| *n <= durable) {
                 unvouched.pop_front();
             }
@@ -89,13 +90,13 @@ pub(crate) fn recover(
         chain = end.chain;
         let file = Arc::new(file);
         files.push(Arc::clone(&file));
-        last = Some((file, end, unvouched.front().map(|(_, offset)| *offset)));
+        last = Some((file, end, unvouched.into_iter().map(|(_, at)| at).collect::<Vec<_>>()));
     }
     let (file, end, unvouched) = last.ok_or_else(|| missing(recovery.dir, recovery.oldest))?;
     if let Some(closed) = recovery.closed {
         check_closed(&file, &end, closed)?;
     }
-    let (torn, rewritten_bytes) = put_end_right(recovery, &file, &end, unvouched)?;
+    let (torn, rewritten_bytes) = put_end_right(recovery, &file, &end, &unvouched)?;
     let tail = Tail {
         file,
         offset: end.offset,
@@ -184,7 +185,7 @@ fn put_end_right(
     recovery: &Recovery<'_>,
     file: &JournalFile,
     end: &ScanEnd,
-    unvouched: Option<u64>,
+    unvouched: &[FrameAt],
 ) -> Result<(Option<TornTail>, u64)> {
     if recovery.closed.is_some() {
         return Ok((None, 0));
@@ -193,10 +194,11 @@ fn put_end_right(
         None => None,
         Some(bad) => Some(cut(recovery, file, end, bad)?),
     };
-    let rewritten = match unvouched {
-        Some(from) => rewrite(file, from, end.offset)?,
-        None => 0,
-    };
+    // Whoever put zeros here and could not sync them left the disk with other bytes than can be read. They would come back
+    // with the next power cut, behind frames that are shorter.
+    write_zeros_at(&*file.disk_file, end.offset, end.file_bytes)
+        .map_err(|error| Error::io("clearing the space behind the last frame of", &file.path, error))?;
+    let rewritten = rewrite(file, unvouched)?;
     file.disk_file.sync_all().map_err(|error| Error::io("syncing", &file.path, error))?;
     recovery
         .disk
@@ -224,9 +226,6 @@ fn cut(recovery: &Recovery<'_>, file: &JournalFile, end: &ScanEnd, bad: &BadFram
         each_piece(file, bad.offset, torn_end, |bytes, at| write_all_at(copy, bytes, at - bad.offset))
     })?;
     // Durable now: the copy. Only then are the bytes themselves touched.
-    write_zeros_at(&*file.disk_file, bad.offset, torn_end.min(end.file_bytes))
-        .and_then(|()| file.disk_file.sync_all())
-        .map_err(|error| Error::io("clearing the torn tail of", &file.path, error))?;
     Ok(TornTail { quarantined: Some(quarantined), ..found })
 }
 
@@ -244,11 +243,28 @@ fn free_name(recovery: &Recovery<'_>, wanted: &str) -> Result<PathBuf> {
     Ok(recovery.quarantine.join(name))
 }
 
-/// Writes the bytes of a range of the file again, in place: the page cache may have them and the disk not.
-fn rewrite(file: &JournalFile, from: u64, to: u64) -> Result<u64> {
-    each_piece(file, from, to, |bytes, at| write_all_at(&*file.disk_file, bytes, at))
-        .map_err(|error| Error::io("writing again the unsynced end of", &file.path, error))?;
-    Ok(to - from)
+/// Writes frames that follow one another again, in place: the page cache may have them and the disk not. How many bytes
+/// that were. Each is checked once more, or a bit that flips in this read would become damage on disk.
+fn rewrite(file: &JournalFile, frames: &[FrameAt]) -> Result<u64> {
+    let mut rest = frames;
+    let mut rewritten = 0;
+    while let Some(first) = rest.first() {
+        let fits = rest.iter().take_while(|at| at.end() - first.offset <= COPY_BYTES).count().max(1);
+        let (together, later) = rest.split_at(fits);
+        let end = together.last().map_or(first.offset, FrameAt::end);
+        let mut bytes = vec![0; usize::try_from(end - first.offset).unwrap_or(usize::MAX)];
+        read_exact_at(&*file.disk_file, &mut bytes, first.offset)
+            .map_err(|error| Error::io("reading the unsynced end of", &file.path, error))?;
+        for at in together {
+            let start = usize::try_from(at.offset - first.offset).unwrap_or(usize::MAX);
+            scan::check_bytes(file, *at, bytes.get(start..).unwrap_or_default())?;
+        }
+        write_all_at(&*file.disk_file, &bytes, first.offset)
+            .map_err(|error| Error::io("writing again the unsynced end of", &file.path, error))?;
+        rewritten += bytes.len() as u64;
+        rest = later;
+    }
+    Ok(rewritten)
 }
 
 fn each_piece(

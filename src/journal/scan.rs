@@ -220,7 +220,7 @@ pub(crate) fn find_header(
     Ok(None)
 }
 
-/// The frame at a known place, read from disk and checked again.
+/// The commit at a known place, read from disk and checked again.
 pub(crate) fn check_frame(
     file: &JournalFile,
     at: FrameAt,
@@ -228,17 +228,28 @@ pub(crate) fn check_frame(
     start: u32,
 ) -> Result<CommitView> {
     let from = usize::try_from(start).unwrap_or(usize::MAX);
-    let frame =
-        bytes.get(from..).and_then(|rest| rest.get(..usize::try_from(at.bytes).unwrap_or(usize::MAX)));
+    let header = check_bytes(file, at, bytes.get(from..).unwrap_or_default())?;
+    CommitView::new(Arc::clone(bytes), start, header.body_len, header.first_position)
+        .map_err(|bad| file.corrupt(at.offset, bad))
+}
+
+/// Whether `bytes` start with the frame that was found at a known place.
+pub(crate) fn check_bytes(file: &JournalFile, at: FrameAt, bytes: &[u8]) -> Result<FrameHeader> {
+    let frame = bytes.get(..usize::try_from(at.bytes).unwrap_or(usize::MAX));
     let frame = frame.ok_or_else(|| file.corrupt(at.offset, "frame is cut by the end of the file"))?;
     let (header, _) = FrameHeader::decode(frame, file.seed).map_err(|bad| file.corrupt(at.offset, bad))?;
-    let body = frame.get(FRAME_HEADER_BYTES..FRAME_HEADER_BYTES + header.body_bytes()).unwrap_or_default();
+    let (body, padding) = frame
+        .get(FRAME_HEADER_BYTES..)
+        .and_then(|rest| rest.split_at_checked(header.body_bytes()))
+        .unwrap_or_default();
     if header.first_position != at.first_position {
         return Err(file.corrupt(at.offset, "another frame stands here than the one that was written"));
     }
     if header.frame_bytes() != frame.len() || file.seed.checksum(&[body]) != header.body_crc {
         return Err(file.corrupt(at.offset, "frame body's checksum differs"));
     }
-    CommitView::new(Arc::clone(bytes), start, header.body_len, header.first_position)
-        .map_err(|bad| file.corrupt(at.offset, bad))
+    if !frame::is_padding(padding) {
+        return Err(file.corrupt(at.offset, "frame's padding differs"));
+    }
+    Ok(header)
 }

@@ -42,7 +42,11 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
     let lock = take_lock(disk, &root)?;
     let journal = journal_dir(&root);
     let (manifest, created) = match Manifest::read(disk, &root)? {
-        Some(manifest) => (manifest, false),
+        Some(manifest) => {
+            // Whoever put it there may have ended before its name was durable, and frames are about to rely on it.
+            disk.sync_dir(&root).map_err(|error| Error::io("syncing directory", &root, error))?;
+            (manifest, false)
+        }
         None => (create(&options, &root, &journal)?, true),
     };
 

@@ -4,6 +4,7 @@
 //! share of the minutes, with a seed that is printed. `tests/torture.sh MINUTES` is the way to start it.
 
 mod campaign;
+mod machine;
 mod real;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "each test binary uses its part of what is shared")]
@@ -16,6 +17,7 @@ use campaign::{Budget, Campaign, Tally};
 
 /// What is run, in this order, and its share of the time.
 const CAMPAIGNS: &[Campaign] = &[
+    machine::CAMPAIGN,
     real::KILLS,
     real::READERS,
     real::POWER_CUTS,
