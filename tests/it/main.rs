@@ -5,6 +5,8 @@ mod account;
 #[cfg(feature = "bincode")]
 mod aggregates;
 mod append;
+#[cfg(feature = "bincode")]
+mod callers;
 #[cfg(feature = "cli")]
 mod command_line;
 mod concurrency;

@@ -48,6 +48,8 @@ pub(crate) enum Verdict {
     FailAfter(usize, io::ErrorKind),
     /// A read or write moves so many bytes at most.
     Short(usize),
+    /// The disk's own code panics.
+    Panic,
 }
 
 pub(super) type Hook = Box<dyn FnMut(&Call) -> Verdict + Send>;
@@ -187,6 +189,11 @@ impl SimDisk {
         };
         match verdict {
             Verdict::Fail(error) if kind != CallKind::Sync => Err(error.into()),
+            Verdict::Panic => {
+                // The simulation itself goes on.
+                drop(state);
+                panic!("the disk's code breaks")
+            }
             verdict => Ok((state, verdict)),
         }
     }
@@ -364,7 +371,7 @@ impl DiskFile for SimFile {
         let (mut state, verdict) = self.disk.enter_at(CallKind::Write, &self.path(), offset, bytes.len())?;
         let count = match verdict {
             Verdict::Short(most) | Verdict::FailAfter(most, _) => bytes.len().min(most),
-            Verdict::Proceed | Verdict::Fail(_) => bytes.len(),
+            Verdict::Proceed | Verdict::Fail(_) | Verdict::Panic => bytes.len(),
         };
         let offset = usize::try_from(offset).expect("offset");
         self.change(&mut state, Change::Write { offset, bytes: bytes[..count].to_vec() });
