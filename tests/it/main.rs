@@ -13,11 +13,14 @@ mod concurrency;
 mod crash;
 mod damage;
 mod faults;
+mod handles;
 mod held_under_attack;
 mod idempotency;
 mod limits;
 mod misplaced;
 mod model;
+#[cfg(feature = "bincode")]
+mod nested;
 mod opening;
 mod read;
 mod read_damaged;
