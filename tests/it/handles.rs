@@ -10,7 +10,8 @@ use std::thread;
 use annals::{Durability, ErrorKind, Events, ExpectedVersion, Options, Result, Store};
 use tempfile::TempDir;
 
-use crate::support::{all, event, in_time};
+use crate::in_time::in_time;
+use crate::support::{all, event};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
 

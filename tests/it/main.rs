@@ -16,6 +16,7 @@ mod faults;
 mod handles;
 mod held_under_attack;
 mod idempotency;
+mod in_time;
 mod limits;
 mod misplaced;
 mod model;

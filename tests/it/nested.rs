@@ -7,7 +7,8 @@ use annals::{Aggregate, ErrorKind, ExpectedVersion, Options, Store};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tempfile::TempDir;
 
-use crate::support::{all, event, in_time};
+use crate::in_time::in_time;
+use crate::support::{all, event};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
 /// How many events the stores of these tests begin with: more than one piece of an iterator.
