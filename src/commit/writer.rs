@@ -286,10 +286,16 @@ impl Writer {
     /// Ends the journal cleanly. Later appends are refused; a later close answers what the first one did.
     pub(crate) fn close(&mut self) -> Result<()> {
         if let WriterState::Closed(closed) = &self.state {
+            // A close that ended in a panic left the lock.
+            self.lock = None;
             return closed.clone();
         }
+        let open = self.check_open();
+        // Until it went well. If the disk panics in here, the journal's end is not known and is not written again.
+        let broke = Error::new(ErrorKind::Indeterminate, "a panic while the store was closed");
+        self.state = WriterState::Closed(Err(broke));
         // Nothing is written to a poisoned store, and nothing synced.
-        let closed = self.check_open().and_then(|()| self.end_journal());
+        let closed = open.and_then(|()| self.end_journal());
         self.state = WriterState::Closed(closed.clone());
         self.lock = None;
         closed

@@ -5,6 +5,8 @@ mod account;
 #[cfg(feature = "bincode")]
 mod aggregates;
 mod append;
+#[cfg(feature = "bincode")]
+mod callers;
 #[cfg(feature = "cli")]
 mod command_line;
 mod concurrency;
@@ -13,11 +15,15 @@ mod damage;
 mod faults;
 #[cfg(feature = "bincode")]
 mod golden;
+mod handles;
 mod held_under_attack;
 mod idempotency;
+mod in_time;
 mod limits;
 mod misplaced;
 mod model;
+#[cfg(feature = "bincode")]
+mod nested;
 mod opening;
 mod read;
 mod read_damaged;

@@ -32,7 +32,8 @@ fn run(budget: &Budget, tally: &mut Tally) {
         let seed = budget.seed(number);
         tally.judge(format!("readers beside a writer, seed {seed}"), || {
             let dir = temporary_dir(number);
-            let mut reader = Reader::new(&dir.path().join("bank"))?;
+            let path = dir.path().join("bank");
+            let mut reader = Reader::new(&path)?;
             let done = reader.beside_writers(&mut Rng::new(seed));
             looks.set(looks.get() + reader.looks);
             seen.set(seen.get() + reader.seen.len() as u64);
