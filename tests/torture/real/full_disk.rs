@@ -11,11 +11,14 @@ use annals::disk::{Disk, RealDisk};
 use annals::{ErrorKind, Maintenance, Store};
 
 use crate::campaign::{Budget, Campaign, Tally};
-use crate::support::{Fault, Rng};
+use crate::support::{Fault, Rng, to_usize};
 
+use super::child::APPEND;
 use super::disks::{Mounted, make_ext4, may_mount_ext4};
+use super::kills::append_and_kill;
 use super::ledger::{EndedBy, Ledger};
 use super::machine::{may_mount, temporary_dir};
+use super::process::Job;
 use super::told::{Told, kind_word};
 use super::work::{LANES, Work, options};
 
@@ -76,6 +79,7 @@ impl Filling<'_> {
     fn run(&self, rng: &mut Rng) -> Result<(), Fault> {
         let store_dir = self.dir.join("bank");
         let mut ledger = Ledger::default();
+        self.recover_on_a_full_disk(rng, &mut ledger)?;
         for filling in 0..FILLINGS {
             let ballast = self.dir.join(format!("ballast-{filling}"));
             let maintenance = if rng.chance(2) { Maintenance::Background } else { Maintenance::Inline };
@@ -103,16 +107,41 @@ impl Filling<'_> {
         Ok(())
     }
 
+    /// A killed process, and then no space at all. To cut a torn tail a copy of it is needed first: where there is no
+    /// space for that, the store is left as it is.
+    fn recover_on_a_full_disk(&self, rng: &mut Rng, ledger: &mut Ledger) -> Result<(), Fault> {
+        let (store_dir, ballast) = (self.dir.join("bank"), self.dir.join("ballast"));
+        append_and_kill(&store_dir, Job::named(APPEND), rng, ledger)?;
+        let filled = self.leave_space(&ballast, 0);
+        let filled =
+            filled.and_then(|()| File::options().append(true).open(&ballast)?.write_all(&[0; 32 << 10]));
+        assert!(filled.is_err(), "a full disk takes no more");
+        match options(Maintenance::Inline).open(&store_dir) {
+            Ok(store) => ledger.check(&store, EndedBy::Kill)?,
+            Err(error) if error.kind() == ErrorKind::StorageFull => {}
+            Err(error) => return Err(Fault::FalseAlarm(format!("recovering on a full disk: {error:?}"))),
+        }
+        fs::remove_file(&ballast).expect("the ballast file is there");
+        let store = options(Maintenance::Inline).open(&store_dir);
+        let store = store.map_err(|error| Fault::FalseAlarm(format!("with space again: {error:?}")))?;
+        ledger.check(&store, EndedBy::Kill)?;
+        ledger.settle();
+        store.close().map_err(|error| Fault::FalseAlarm(format!("closing: {error:?}")))
+    }
+
     /// Fills the disk with a file, but for this many bytes.
     fn leave_space(&self, ballast: &Path, bytes: u64) -> std::io::Result<()> {
         let mut file = File::create(ballast)?;
-        let piece = [0x55; 16 << 10];
-        while free_bytes(self.dir) > bytes + piece.len() as u64 {
-            file.write_all(&piece)?;
+        let piece = [0x55; 256 << 10];
+        loop {
+            let too_much = free_bytes(self.dir).saturating_sub(bytes);
+            if too_much < 16 << 10 {
+                return Ok(());
+            }
+            file.write_all(&piece[..piece.len().min(to_usize(too_much / 2))])?;
             // Or the file system would not know yet how much is left.
             file.sync_all()?;
         }
-        Ok(())
     }
 
     /// Opens the store while there is no space: whatever closing needed and did not get, nothing is lost.

@@ -154,6 +154,22 @@ impl Case {
         Ok(!hits.is_empty())
     }
 
+    /// Whether an error is of a kind that this failure may be answered with.
+    fn may_tell(&self, told: &Told) -> bool {
+        let kind = match told {
+            Told::Failed { kind, .. } | Told::NotEnded(kind) => kind.as_str(),
+            Told::NotOpened(error) => error.split(' ').next().unwrap_or(error),
+            _ => return true,
+        };
+        let is_append = matches!(told, Told::Failed { .. });
+        let unsure = [ErrorKind::Indeterminate, ErrorKind::Poisoned].map(kind_word);
+        let refused = [ErrorKind::StorageFull, ErrorKind::Io].map(kind_word);
+        // All that an append calls it for is the sync of its own frames.
+        let is_sync_of_frames = self.failure.call == "fdatasync" && is_append;
+        unsure.iter().any(|known| known == kind)
+            || (!is_sync_of_frames && refused.iter().any(|known| known == kind))
+    }
+
     /// Whether what was told fits the failure.
     fn check_answers(&self, told: &[Told], hits: &[&str]) -> Result<(), Fault> {
         let Failure { call, lasts, .. } = self.failure;
@@ -162,6 +178,9 @@ impl Case {
         let noticed = told.iter().find(is_failure);
         if let (Some(failure), true) = (noticed, lasts == Lasts::Unnoticed || hits.is_empty()) {
             return Err(Fault::FalseAlarm(format!("a child told: {failure}")));
+        }
+        if let Some(told) = told.iter().find(|told| !self.may_tell(told)) {
+            return Err(Fault::Wrong(format!("not what this failure is answered with: {told}")));
         }
         let came_through = told.last() == Some(&Told::Closed);
         if lasts != Lasts::ForEver && !came_through && !matches!(told.last(), Some(Told::NotEnded(_))) {

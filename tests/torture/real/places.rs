@@ -14,6 +14,7 @@ use super::child::APPEND;
 use super::disks::Mounted;
 use super::machine::may_mount;
 use super::process::Job;
+use super::told::Told;
 use super::work::options;
 
 pub(crate) const CAMPAIGN: Campaign = Campaign { name: "places", share: 1, run };
@@ -21,13 +22,15 @@ pub(crate) const CAMPAIGN: Campaign = Campaign { name: "places", share: 1, run }
 fn run(_: &Budget, tally: &mut Tally) {
     let dir = tempfile::tempdir().expect("temporary directory");
     let store = dir.path().join("bank");
-    // Whatever the user's mask leaves open, a store does not.
-    let script = ["-c", "umask 0; exec \"$0\" \"$@\""];
-    let job = Job { lanes: 2, appends: 60, halts_at: 900, ..Job::named(APPEND) };
-    let mut child = job.start_through("sh", &script, &store);
-    child.told_until(&super::told::Told::Halted);
-    child.kill();
-    tally.judge("modes", || check_modes(&store));
+    tally.judge("modes", || {
+        // Whatever the user's mask leaves open, a store does not.
+        let script = ["-c", "umask 0; exec \"$0\" \"$@\""];
+        let job = Job { lanes: 2, appends: 60, halts_at: 900, ..Job::named(APPEND) };
+        let mut child = job.start_through("sh", &script, &store);
+        child.told_until(&Told::Halted);
+        child.kill();
+        check_modes(&store)
+    });
     tally.count("places", 1);
     if let Err(reason) = may_mount() {
         return tally.skip("a store on a read-only mount", reason);

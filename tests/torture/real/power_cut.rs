@@ -217,7 +217,7 @@ impl<'a> Machine<'a> {
         // What is told until now was answered with the power on.
         told.extend(child.told());
         ledger.note_all(&told)?;
-        if rng.chance(2) {
+        if !rng.chance(3) {
             self.write_back_some(rng);
         }
         let (disk, told) = self.cut(disk, &mut switch, &mut child);
@@ -264,7 +264,7 @@ impl<'a> Machine<'a> {
         for dir in [store.clone(), store.join("journal"), store.join("snapshots")] {
             let names = std::fs::read_dir(&dir).into_iter().flatten().map_while(Result::ok);
             for path in names.map(|entry| entry.path()).chain([dir.clone()]) {
-                if rng.chance(3) {
+                if rng.chance(2) {
                     // It may be gone by now.
                     let _ = std::fs::File::open(path).and_then(|file| file.sync_all());
                 }

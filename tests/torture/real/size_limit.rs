@@ -2,6 +2,7 @@
 //! and the same handle appends again once the limit is gone; where it is not, the process dies of it, like one killed.
 
 use std::cell::Cell;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 
 use annals::{ErrorKind, Maintenance};
@@ -22,6 +23,7 @@ pub(crate) const CAMPAIGN: Campaign = Campaign { name: "size limits", share: 2, 
 const STORES: u64 = 8;
 /// What `ulimit -f` counts in.
 const BLOCK_BYTES: u64 = 512;
+const SIGXFSZ: i32 = 25;
 /// As many as fill more than the limit leaves.
 const APPENDS: u64 = 500;
 
@@ -109,7 +111,10 @@ fn meets_the_limit(
 fn dies_of_the_limit(dir: &Path, job: Job, limit: u64, ledger: &mut Ledger) -> Result<(), Fault> {
     let job = Job { base: ledger.begin_round(1), appends: APPENDS, ..job };
     let mut child = job.start_through("sh", &script(limit, ""), dir);
-    ledger.note_all(&child.rest())
+    ledger.note_all(&child.rest())?;
+    let status = child.wait();
+    let died_of_it = status.signal() == Some(SIGXFSZ);
+    if status.success() || died_of_it { Ok(()) } else { Err(Fault::Wrong(format!("{status}"))) }
 }
 
 /// The store as the limit left it, opened without one.

@@ -100,6 +100,10 @@ impl Work {
     }
 
     /// What is wrong with the events that were found of it, if anything.
+    #[cfg_attr(
+        not(feature = "bincode"),
+        expect(unused_variables, reason = "without a codec nothing is decoded")
+    )]
     pub(crate) fn differs_from(self, store: &Store, events: &[RecordedEvent]) -> Option<String> {
         #[cfg(feature = "bincode")]
         if self.is_command() {
