@@ -18,7 +18,7 @@ pub use batch::Batch;
 pub use draft::Draft;
 pub use handle::{Store, StreamInfo};
 pub use options::{Creation, Maintenance, Options, Recovery};
-pub use read::{Events, Read, StoreRead, StreamRead};
+pub use read::{Events, Read, SkipDamage, StoreRead, StreamRead};
 pub use recovery_report::RecoveryReport;
 pub use stats::Stats;
 pub use stream::Stream;

@@ -23,6 +23,7 @@ mod read_damaged;
 mod read_typed;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;
+mod skip_damage;
 #[cfg(feature = "bincode")]
 mod snapshot_model;
 #[cfg(feature = "bincode")]
