@@ -31,6 +31,7 @@ const FORMAT_VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"annalsM\0";
 const BYTES: usize = 88;
 const BYTES_MAX: u64 = 64 << 10;
+const STORE_AT: usize = 16;
 const CRC_AT: usize = 84;
 
 /// What the manifest says.
@@ -64,6 +65,15 @@ impl Manifest {
             read_some_at(&*file, &mut bytes, 0).map_err(|error| Error::io("reading", &path, error))?;
         bytes.truncate(count);
         Self::decode(&path, &bytes).map(Some)
+    }
+
+    /// The store that a damaged manifest names: a hint, believed of nobody.
+    pub(crate) fn named_store(disk: &dyn Disk, root: &Path) -> Option<StoreId> {
+        let file = disk.open(&root.join(MANIFEST_NAME), OpenMode::Read).ok()?;
+        let mut bytes = [0; BYTES];
+        let count = read_some_at(&*file, &mut bytes, 0).ok()?;
+        let id = bytes.get(..count)?.get(STORE_AT..)?.first_chunk()?;
+        Some(StoreId::from_bytes(*id))
     }
 
     /// Puts this manifest in place of the one in `root`; durable when this returns.

@@ -9,13 +9,12 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::Codec;
 use crate::commit::Request;
-use crate::disk::RealDisk;
 use crate::error::Result;
 use crate::snapshot::Snapshots;
 use crate::types::{Filter, Position, RecordedEvent, StoreId, StreamName, Version};
 
 use super::inner::Inner;
-use super::{Batch, Options, RecoveryReport, Stats, StoreRead, Stream, VerifyReport, open, typed, verify};
+use super::{Batch, Options, RecoveryReport, Stats, StoreRead, Stream, VerifyReport, open, typed};
 
 /// An open store: cheap to clone, free to share among threads. The last clone dropped closes it; [`Store::close`] does so
 /// and tells whether it went well.
@@ -66,11 +65,26 @@ impl Store {
     /// Looks at every byte of the store in `path` and lists all damage. Changes nothing, takes no lock; beside a live
     /// writer, what the writer is just writing may show as a torn tail.
     ///
+    /// A manifest that is missing or damaged is listed, and the journal is looked at all the same.
+    ///
+    /// ```
+    /// use annals::{ExpectedVersion, NewEvent, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("bank");
+    /// let store = Store::open(&path)?;
+    /// store.stream("account-1")?.append_raw(ExpectedVersion::NoStream, [NewEvent::new("Opened", *b"Ada")?])?;
+    /// store.close()?;
+    /// let report = Store::verify(&path)?;
+    /// assert!(report.is_sound());
+    /// assert_eq!(report.events, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// `Corrupt` when the manifest is missing or damaged, since without it nothing can be checked; `Io` when the
-    /// directory cannot be read.
+    /// What is wrong with the manifest, `Corrupt` when it is missing, if no file of the journal tells either which store
+    /// this is: nothing can be checked then.
     pub fn verify(path: impl AsRef<Path>) -> Result<VerifyReport> {
-        verify::verify(&RealDisk, path.as_ref())
+        Options::new().verify(path)
     }
 
     pub(super) fn new(inner: Inner) -> Self {
