@@ -84,7 +84,8 @@ pub use journal::{Damage, TornTail};
 pub use reader::Skipped;
 pub use snapshot::{SnapshotIgnored, SnapshotUse};
 pub use store::{
-    Batch, Creation, Draft, Events, Maintenance, Options, Read, Recovery, RecoveryReport, SkipDamage, Stats,
-    Store, StoreRead, Stream, StreamInfo, StreamRead, TypedEvents, VerifyReport,
+    Batch, Creation, Draft, Events, LostEnd, LostVersions, Maintenance, Options, Read, Recovery,
+    RecoveryReport, SalvageReport, SkipDamage, Stats, Store, StoreRead, Stream, StreamInfo, StreamRead,
+    TypedEvents, VerifyReport,
 };
 pub use types::*;

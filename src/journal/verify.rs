@@ -38,8 +38,11 @@ pub(crate) struct JournalFindings {
 impl Damage {
     /// The damage that an error met while looking at `path` tells of; `None` when it is about something else.
     pub(crate) fn of(path: &Path, error: &Error) -> Option<Self> {
-        let is_damage =
-            matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::UnsupportedVersion);
+        // Numbers at the end of u64 are on disk only because somebody put them there.
+        let is_damage = matches!(
+            error.kind(),
+            ErrorKind::Corrupt | ErrorKind::Io | ErrorKind::UnsupportedVersion | ErrorKind::Exhausted
+        );
         is_damage.then(|| {
             let place = error.place();
             let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));

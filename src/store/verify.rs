@@ -85,7 +85,7 @@ pub(super) fn known(disk: &dyn Disk, root: &Path) -> Result<Known> {
 }
 
 impl Known {
-    fn closed(&self) -> Option<ClosedAt> {
+    pub(super) fn closed(&self) -> Option<ClosedAt> {
         self.manifest.as_ref().ok().and_then(|manifest| manifest.closed)
     }
 }

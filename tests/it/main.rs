@@ -7,6 +7,8 @@ mod aggregates;
 mod append;
 #[cfg(feature = "cli")]
 mod command_line;
+#[cfg(feature = "cli")]
+mod command_line_salvage;
 mod concurrency;
 mod crash;
 mod damage;
@@ -23,9 +25,13 @@ mod read_damaged;
 mod read_typed;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;
+mod salvage;
+mod salvage_disk;
+mod salvage_hostile;
 mod skip_damage;
 #[cfg(feature = "bincode")]
 mod snapshot_model;
 #[cfg(feature = "bincode")]
 mod snapshots;
 mod support;
+mod verify;
