@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, Seed};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
 
 use super::CommitView;
-use super::frame::{self, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, FrameKind};
-use super::journal_file::{DamagedFile, JournalFile, number_of};
+use super::frame::{self, BadHeader, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, FrameKind};
+use super::journal_file::{Claim, DamagedFile, JournalFile, number_of};
 use super::window::Window;
 
 const HEADER_BYTES: u64 = FRAME_HEADER_BYTES as u64;
@@ -70,6 +70,9 @@ impl FoundFrame {
 }
 
 /// Searches all files in the journal's directory, whatever their names. What cannot be opened is left out.
+///
+/// # Errors
+/// `UnsupportedVersion` when a file or a frame is sound and of a newer format; `Io` when the directory cannot be listed.
 pub(crate) fn search(disk: &dyn Disk, dir: &Path, store: StoreId) -> Result<Search> {
     let mut names = disk.list(dir).map_err(|error| Error::io("listing", dir, error))?;
     names.sort_unstable_by_key(|name| (number_of(name).unwrap_or(u64::MAX), name.clone()));
@@ -82,14 +85,23 @@ pub(crate) fn search(disk: &dyn Disk, dir: &Path, store: StoreId) -> Result<Sear
         seeds: numbers.iter().map(|number| Seed::of_file(store, *number)).collect(),
         ..Search::default()
     };
-    for DamagedFile { file, header, .. } in &opened {
-        if let Ok(start) = header {
-            search.began = search.began.max(Some((start.n, start.position)));
+    for DamagedFile { file, header, claim, .. } in &opened {
+        match header {
+            Ok(start) => search.began = search.began.max(Some((start.n, start.position))),
+            Err(newer) if newer.kind() == ErrorKind::UnsupportedVersion && is_ours(*claim, store) => {
+                return Err(newer.clone());
+            }
+            Err(_) => {}
         }
         search.files.push(file.path.clone());
         search.search_file(file)?;
     }
     Ok(search)
+}
+
+/// Whether a header whose checksum holds says that the file is of this store.
+fn is_ours(claim: Option<Claim>, store: StoreId) -> bool {
+    claim.is_some_and(|claim| claim.is_sound && claim.store == store)
 }
 
 /// Opens a file as the number that it most likely has.
@@ -140,13 +152,19 @@ impl Search {
     fn look(&self, window: &mut Window<'_>, offset: u64, likely: &mut usize) -> Result<Here> {
         let bytes = window.at(offset, HEADER_BYTES)?;
         let first = std::iter::once(*likely).chain(0..self.seeds.len());
-        let found = first.filter_map(|number| {
+        let mut found = first.filter_map(|number| {
             let seed = *self.seeds.get(number)?;
-            let (header, crc) = FrameHeader::decode(bytes, seed).ok()?;
-            Some((number, seed, header, crc))
+            match FrameHeader::decode(bytes, seed) {
+                Ok((header, crc)) => Some(Ok((number, seed, header, crc))),
+                Err(bad @ BadHeader::UnknownKind(_)) => Some(Err(bad)),
+                Err(_) => None,
+            }
         });
-        let Some((number, seed, header, header_crc)) = { found }.next() else {
-            return Ok(Here::Nothing);
+        let (number, seed, header, header_crc) = match found.next() {
+            None => return Ok(Here::Nothing),
+            // Sound, and more than this version knows of: what it would lose must not be called lost.
+            Some(Err(newer)) => return Err(Error::new(ErrorKind::UnsupportedVersion, newer.to_string())),
+            Some(Ok(found)) => found,
         };
         *likely = number;
         let frame_bytes = header.frame_bytes() as u64;

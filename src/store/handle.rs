@@ -84,7 +84,7 @@ impl Store {
     ///
     /// # Errors
     /// What is wrong with the manifest, `Corrupt` when it is missing, if no file of the journal tells either which store
-    /// this is: nothing can be checked then.
+    /// this is: nothing can be checked then. `UnsupportedVersion` for a store of a newer annals.
     pub fn verify(path: impl AsRef<Path>) -> Result<VerifyReport> {
         Options::new().verify(path)
     }
@@ -127,8 +127,8 @@ impl Store {
     /// ```
     ///
     /// # Errors
-    /// `NotFound` when `from` is not there; `Invalid` when `new` is not empty, or lies in `from`; what is wrong with the
-    /// manifest when nothing tells which store this is. Nothing is made then. `StorageFull`, `Io` and the like when the new
+    /// `NotFound` when `from` is not there; `Invalid` when `new` is not empty, or lies in `from`; `UnsupportedVersion` for a
+    /// store of a newer annals; what is wrong with the manifest when nothing tells which store this is. Nothing is made then. `StorageFull`, `Io` and the like when the new
     /// store cannot be written.
     pub fn salvage(from: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<SalvageReport> {
         Options::new().salvage(from, new)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, Damage, identify, verify_files};
 use crate::manifest::{MANIFEST_NAME, Manifest};
 use crate::snapshot::verify_snapshots;
@@ -50,10 +50,10 @@ impl VerifyReport {
 const LOOKS_MAX: usize = 8;
 
 impl Options {
-    /// Looks at every byte of the store in `path`, as [`Store::verify`] does, on the disk of these options.
+    /// Looks at every byte of the store in `path`, as [`Store::verify`](crate::Store::verify) does, on the disk of these options.
     ///
     /// # Errors
-    /// As [`Store::verify`].
+    /// As [`Store::verify`](crate::Store::verify).
     pub fn verify(self, path: impl AsRef<Path>) -> Result<VerifyReport> {
         verify(&*self.disk, path.as_ref())
     }
@@ -76,6 +76,10 @@ pub(super) fn known(disk: &dyn Disk, root: &Path) -> Result<Known> {
         Ok(None) => missing(),
         Err(error) => error,
     };
+    if error.kind() == ErrorKind::UnsupportedVersion && Manifest::is_sealed(disk, root) {
+        // It says so itself, and it is no flipped bit.
+        return Err(error);
+    }
     let hint = Manifest::named_store(disk, root);
     match (identify(disk, &journal_dir(root), hint), Damage::of(&path, &error)) {
         (Some(store), Some(damage)) => Ok(Known { store, manifest: Err(damage) }),

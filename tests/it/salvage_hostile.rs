@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use annals::{ExpectedVersion, Maintenance, Options, RecordedEvent, StoreId};
+use annals::{ErrorKind, ExpectedVersion, Maintenance, Options, RecordedEvent, StoreId};
 
 use crate::support::{Rng, SimDisk, all, event, to_usize};
 
@@ -90,20 +90,24 @@ fn whatever_bytes_change_no_event_is_altered_doubled_or_out_of_order() {
     assert!(salvaged > 100);
 }
 
+/// The checksum of these bytes in a file of a store.
+fn checksum(store: StoreId, number: u64, bytes: &[u8]) -> [u8; 4] {
+    let mut seed = crc32fast::Hasher::new_with_initial(0);
+    seed.update(&store.to_bytes());
+    seed.update(&number.to_le_bytes());
+    let mut crc = crc32fast::Hasher::new_with_initial(seed.finalize());
+    crc.update(bytes);
+    crc.finalize().to_le_bytes()
+}
+
 /// Seals the frame at `at` of the first file anew: somebody who knows the format made it.
 fn seal(bytes: &mut [u8], at: usize, store: StoreId) {
-    let checksum = |from: u32, parts: &[&[u8]]| {
-        let mut crc = crc32fast::Hasher::new_with_initial(from);
-        parts.iter().for_each(|part| crc.update(part));
-        crc.finalize()
-    };
-    let seed = checksum(0, &[&store.to_bytes(), &1_u64.to_le_bytes()]);
     let body_len = to_usize(u32::from_le_bytes(bytes[at + 8..at + 12].try_into().expect("four")).into());
     if let Some(body) = bytes.get(at + 56..at + 56 + body_len) {
-        let crc = checksum(seed, &[body]).to_le_bytes();
+        let crc = checksum(store, 1, body);
         bytes[at + 44..at + 48].copy_from_slice(&crc);
     }
-    let crc = checksum(seed, &[&bytes[at..at + 52]]).to_le_bytes();
+    let crc = checksum(store, 1, &bytes[at..at + 52]);
     bytes[at + 52..at + 56].copy_from_slice(&crc);
 }
 
@@ -135,4 +139,44 @@ fn frames_made_by_hand_neither_panic_nor_fail_a_salvage() {
         }
     }
     println!("{salvages} salvages");
+}
+
+#[test]
+fn a_store_of_a_newer_format_is_not_salvaged_by_halves() {
+    let (base, _, store) = base();
+    let with = |path: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let mut files = base.clone();
+        change(files.get_mut(Path::new(path)).expect("file"));
+        files
+    };
+    let manifest = with("/bank/MANIFEST", &|bytes| {
+        bytes[8] = 2;
+        let crc = checksum(store, 0, &bytes[..84]);
+        bytes[84..].copy_from_slice(&crc);
+    });
+    let header = with(FIRST, &|bytes| {
+        bytes[8] = 2;
+        let crc = checksum(store, 1, &bytes[..60]);
+        bytes[60..64].copy_from_slice(&crc);
+    });
+    let frame = with(FIRST, &|bytes| {
+        bytes[FRAMES_AT + 4] = 3;
+        seal(bytes, FRAMES_AT, store);
+    });
+    for (what, files) in [("manifest", manifest), ("file header", header), ("frame", frame)] {
+        let disk = SimDisk::with_files(&files);
+        let error = options(&disk).salvage(ROOT, "/new").expect_err(what);
+        assert_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{what}: {error}");
+        assert!(disk.files() == files, "{what}: nothing is made");
+        match options(&disk).verify(ROOT) {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::UnsupportedVersion, "{what}"),
+            Ok(report) => {
+                let told = &report.damages[0].what;
+                assert!(
+                    told.contains("newer") || told.contains("this version does not know"),
+                    "{what}: {report:?}"
+                );
+            }
+        }
+    }
 }
