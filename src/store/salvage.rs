@@ -27,6 +27,17 @@ impl Options {
     /// Writes all sound events of the store in `from` into a new one in `new`, as [`Store::salvage`] does. Both are on the
     /// disk of these options, and the new store is made as they say.
     ///
+    /// ```
+    /// use annals::{Options, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (bank, mended) = (dir.path().join("bank"), dir.path().join("mended"));
+    /// Store::open(&bank)?.close()?;
+    /// std::fs::remove_file(bank.join("MANIFEST"))?;
+    /// let report = Options::new().journal_file_bytes(8 << 20).salvage(&bank, &mended)?;
+    /// assert!(report.is_complete());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Store::salvage`].
     pub fn salvage(self, from: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<SalvageReport> {

@@ -52,6 +52,17 @@ const LOOKS_MAX: usize = 8;
 impl Options {
     /// Looks at every byte of the store in `path`, as [`Store::verify`](crate::Store::verify) does, on the disk of these options.
     ///
+    /// ```
+    /// use annals::{Options, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("bank");
+    /// Store::open(&path)?.close()?;
+    /// std::fs::remove_file(path.join("MANIFEST"))?;
+    /// let report = Options::new().disk(annals::disk::RealDisk).verify(&path)?;
+    /// assert_eq!(report.damages[0].path, path.join("MANIFEST"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Store::verify`](crate::Store::verify).
     pub fn verify(self, path: impl AsRef<Path>) -> Result<VerifyReport> {

@@ -207,8 +207,8 @@ fn any_flipped_bit_costs_its_commit_and_no_other() {
     let places = (0..88).map(|at| (MANIFEST, at)).chain((0..64).map(|at| (FIRST, at)));
     let places = places.chain((FRAMES_AT..used + 16).map(|at| (FIRST, at)));
     for (path, at) in places.chain([(FIRST, 3000), (FIRST, used + 2_000)]) {
-        // Every bit of what tells how frames hang together; of payloads and the like one bit a byte.
-        let in_header = |frame: &Frame| frame.bytes.start <= at && at < frame.bytes.start + 80;
+        // Every bit of the headers of frames; of what they hold one bit a byte.
+        let in_header = |frame: &Frame| frame.bytes.start <= at && at < frame.bytes.start + 56;
         let bits = if path == FIRST && at >= FRAMES_AT && !base.frames.iter().any(in_header) {
             at % 8..at % 8 + 1
         } else {
