@@ -81,9 +81,11 @@ pub use codec::Json;
 pub use codec::{Codec, CodecError, DefaultCodec, NoCodec, Upcasters};
 pub use error::{Conflict, Error, ErrorKind, Failure, IdReuse, IdReuseReason, Place, Result};
 pub use journal::{Damage, TornTail};
+pub use reader::Skipped;
 pub use snapshot::{SnapshotIgnored, SnapshotUse};
 pub use store::{
-    Batch, Creation, Draft, Events, Maintenance, Options, Read, Recovery, RecoveryReport, Stats, Store,
-    StoreRead, Stream, StreamInfo, StreamRead, TypedEvents, VerifyReport,
+    Batch, Creation, Draft, Events, LostEnd, LostVersions, Maintenance, Options, Read, Recovery,
+    RecoveryReport, SalvageReport, SkipDamage, Stats, Store, StoreRead, Stream, StreamInfo, StreamRead,
+    TypedEvents, VerifyReport,
 };
 pub use types::*;

@@ -62,6 +62,20 @@ impl Request {
         Ok(Self { streams, events: judged, draft, durability, recorded_at })
     }
 
+    /// A request to write events again that another store held: the ids are theirs, and nobody retries by them here, so none
+    /// is looked up.
+    pub(crate) fn copy(
+        streams: Vec<StreamCheck>,
+        events: &[(usize, NewEvent)],
+        recorded_at: Timestamp,
+        ids: &IdSource,
+    ) -> Result<Self> {
+        let mut copy =
+            Self::encode(streams, events, Durability::Buffered, Some(recorded_at), ids, recorded_at)?;
+        copy.events.iter_mut().for_each(|event| event.id_given = false);
+        Ok(copy)
+    }
+
     /// A request that writes nothing and is answered when all before it is durable.
     pub(crate) fn flush() -> Result<Self> {
         let draft = CommitDraft::encode(std::iter::empty())?;

@@ -146,6 +146,18 @@ impl FrameHeader {
     }
 }
 
+/// Whether a frame may begin with these bytes.
+pub(crate) fn begins(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC)
+}
+
+/// Whether body and padding of the frame that `bytes` begin with are as its header says.
+pub(crate) fn is_whole(bytes: &[u8], header: &FrameHeader, seed: Seed) -> bool {
+    let frame = bytes.get(FRAME_HEADER_BYTES..header.frame_bytes());
+    let parts = frame.and_then(|rest| rest.split_at_checked(header.body_bytes()));
+    parts.is_some_and(|(body, padding)| seed.checksum(&[body]) == header.body_crc && is_padding(padding))
+}
+
 /// How many bytes of padding follow `unpadded` bytes: 1 to 8.
 pub(crate) const fn padding_bytes(unpadded: usize) -> usize {
     8 - unpadded % 8

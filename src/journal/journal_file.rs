@@ -25,6 +25,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
 
 use super::chain::Chain;
+use super::read_around::{ReadAround, Unreadable};
 
 pub(crate) const FORMAT_VERSION: u32 = 1;
 /// Frames start here: a torn frame never shares a sector with the file's header.
@@ -43,6 +44,28 @@ pub(crate) struct JournalFile {
     pub(crate) disk_file: Box<dyn DiskFile>,
     /// What its first frame must follow.
     pub(crate) start: Chain,
+}
+
+/// A journal file that may be damaged.
+#[derive(Debug)]
+pub(super) struct DamagedFile {
+    /// Its `start` is that of a store's first file: what its header says stands in `header`.
+    pub(super) file: JournalFile,
+    /// What its first frame must follow, or what is wrong with its header.
+    pub(super) header: Result<Chain>,
+    /// What the header says it is, if it is one.
+    pub(super) claim: Option<Claim>,
+    /// Where the disk gave nothing, as far as the file was read.
+    pub(super) unreadable: Unreadable,
+}
+
+/// Which file a header says it is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Claim {
+    pub(super) store: StoreId,
+    pub(super) number: u64,
+    /// Whether the header's checksum holds.
+    pub(super) is_sound: bool,
 }
 
 impl JournalFile {
@@ -81,13 +104,37 @@ impl JournalFile {
             }
             opened => opened.map_err(|error| Error::io("opening", &path, error))?,
         };
-        let mut bytes = vec![0; FRAMES_AT_USIZE];
-        let count =
-            read_some_at(&*disk_file, &mut bytes, 0).map_err(|error| Error::io("reading", &path, error))?;
-        bytes.truncate(count);
         let seed = Seed::of_file(store, number);
-        let start = decode_header(&path, &bytes, store, number, seed)?;
-        Ok(Self { number, path, seed, disk_file, start })
+        let file = Self { number, path, seed, disk_file, start: Chain::START };
+        let start = decode_header(&file.path, &file.header_bytes()?, store, number, seed)?;
+        Ok(Self { start, ..file })
+    }
+
+    /// Opens a file as file `number`, whatever its header says and past what the disk does not give: for those who look at
+    /// damage.
+    pub(super) fn open_damaged(
+        disk: &dyn Disk,
+        path: PathBuf,
+        store: StoreId,
+        number: u64,
+    ) -> Result<DamagedFile> {
+        let opened = disk.open(&path, OpenMode::Read);
+        let opened = opened.map_err(|error| Error::io("opening", &path, error))?;
+        let (around, unreadable) = ReadAround::new(opened);
+        let seed = Seed::of_file(store, number);
+        let file = Self { number, path, seed, disk_file: Box::new(around), start: Chain::START };
+        let bytes = file.header_bytes()?;
+        let header = decode_header(&file.path, &bytes, store, number, seed);
+        Ok(DamagedFile { file, header, claim: claim(&bytes), unreadable })
+    }
+
+    /// The bytes before the first frame, as far as they are there.
+    fn header_bytes(&self) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; FRAMES_AT_USIZE];
+        let count = read_some_at(&*self.disk_file, &mut bytes, 0)
+            .map_err(|error| Error::io("reading", &self.path, error))?;
+        bytes.truncate(count);
+        Ok(bytes)
     }
 
     /// The file's length in bytes.
@@ -170,6 +217,19 @@ fn decode_header(path: &Path, bytes: &[u8], store: StoreId, number: u64, seed: S
         return Err(bad(bytes.len() as u64, "the file ends before its first frame"));
     }
     Ok(start)
+}
+
+/// What the header at the start of these bytes says it is of; `None` when they are not a header.
+fn claim(bytes: &[u8]) -> Option<Claim> {
+    let mut cursor = Cursor::new(bytes);
+    let magic = cursor.array();
+    let (_version, _zeros) = (cursor.u32()?, cursor.u32()?);
+    let (store, number) = (StoreId::from_bytes(cursor.array()?), cursor.u64()?);
+    let checked = bytes.get(..CHECKED_BYTES)?;
+    let crc = bytes.get(CHECKED_BYTES..)?.first_chunk::<4>()?;
+    let is_sound =
+        magic == Some(MAGIC) && u32::from_le_bytes(*crc) == Seed::of_file(store, number).checksum(&[checked]);
+    Some(Claim { store, number, is_sound })
 }
 
 #[cfg(test)]

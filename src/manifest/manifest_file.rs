@@ -31,6 +31,7 @@ const FORMAT_VERSION: u32 = 1;
 const MAGIC: [u8; 8] = *b"annalsM\0";
 const BYTES: usize = 88;
 const BYTES_MAX: u64 = 64 << 10;
+const STORE_AT: usize = 16;
 const CRC_AT: usize = 84;
 
 /// What the manifest says.
@@ -64,6 +65,24 @@ impl Manifest {
             read_some_at(&*file, &mut bytes, 0).map_err(|error| Error::io("reading", &path, error))?;
         bytes.truncate(count);
         Self::decode(&path, &bytes).map(Some)
+    }
+
+    /// The store that a damaged manifest names: a hint, believed of nobody.
+    pub(crate) fn named_store(disk: &dyn Disk, root: &Path) -> Option<StoreId> {
+        let bytes = first_bytes(disk, root)?;
+        Some(StoreId::from_bytes(*bytes.get(STORE_AT..)?.first_chunk()?))
+    }
+
+    /// Whether the checksum of a manifest holds, whatever its version.
+    pub(crate) fn is_sealed(disk: &dyn Disk, root: &Path) -> bool {
+        first_bytes(disk, root).is_some_and(|bytes| {
+            let (before, crc) = bytes.split_at_checked(CRC_AT).unwrap_or_default();
+            let store = before.get(STORE_AT..).and_then(|rest| rest.first_chunk());
+            store.is_some_and(|store| {
+                let seed = Seed::of_store(StoreId::from_bytes(*store));
+                crc == seed.checksum(&[before]).to_le_bytes()
+            })
+        })
     }
 
     /// Puts this manifest in place of the one in `root`; durable when this returns.
@@ -127,6 +146,15 @@ impl Manifest {
         }
         Ok(Self { store, created_at, oldest_journal, closed: (state == 1).then_some(closed) })
     }
+}
+
+/// The fixed part of a manifest, as far as it is there and nothing follows it.
+fn first_bytes(disk: &dyn Disk, root: &Path) -> Option<Vec<u8>> {
+    let file = disk.open(&root.join(MANIFEST_NAME), OpenMode::Read).ok()?;
+    let mut bytes = vec![0; BYTES];
+    let count = read_some_at(&*file, &mut bytes, 0).ok()?;
+    bytes.truncate(count);
+    Some(bytes)
 }
 
 #[cfg(test)]

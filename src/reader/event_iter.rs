@@ -11,8 +11,8 @@ use crate::types::{AsOf, Filter, RecordedEvent, Version};
 use super::plan::{End, Plan};
 
 /// The first piece is small, for those who want a few events; the pieces grow for those who want many.
-const PIECE_EVENTS_MIN: u64 = 16;
-const PIECE_EVENTS_MAX: u64 = 512;
+pub(super) const PIECE_EVENTS_MIN: u64 = 16;
+pub(super) const PIECE_EVENTS_MAX: u64 = 512;
 
 /// An iterator over recorded events. After an error it yields that error for ever.
 #[derive(Debug)]
@@ -61,10 +61,7 @@ impl Piece {
 
 impl EventIter {
     pub(crate) fn new(log: Arc<Log>, plan: Plan, filter: Filter, as_of: Option<AsOf>) -> Self {
-        let version_max = match (as_of, &plan) {
-            (Some(AsOf::Version(version)), Plan::All { .. }) => Some(version),
-            _ => None,
-        };
+        let version_max = version_max(as_of, &plan);
         Self {
             log,
             plan,
@@ -147,6 +144,14 @@ impl EventIter {
         }
         *self.piece(end) = Piece { runs: runs.into(), failure };
         Ok(())
+    }
+}
+
+/// The last version that counts, where the plan cannot see to it: in a look at all streams as of a version.
+pub(super) fn version_max(as_of: Option<AsOf>, plan: &Plan) -> Option<Version> {
+    match (as_of, plan) {
+        (Some(AsOf::Version(version)), Plan::All { .. }) => Some(version),
+        _ => None,
     }
 }
 

@@ -2,6 +2,10 @@
 
 mod event_iter;
 mod plan;
+mod skip_iter;
+mod skipped;
 
 pub(crate) use event_iter::EventIter;
-pub(crate) use plan::{Plan, Start};
+pub(crate) use plan::{End, Plan, Start};
+pub(crate) use skip_iter::SkipIter;
+pub use skipped::Skipped;

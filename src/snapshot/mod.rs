@@ -16,9 +16,11 @@ mod snapshot_use;
 mod snapshots;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use snapshot_use::{SnapshotIgnored, SnapshotUse};
 
 pub(crate) use folded_up_to::FoldedUpTo;
 pub(crate) use record::StateKind;
 pub(crate) use snapshots::{FoundSnapshot, NewSnapshot, Snapshots};
+pub(crate) use verify::verify_snapshots;

@@ -23,7 +23,7 @@ use crate::types::StoreId;
 
 pub(super) const FORMAT_VERSION: u32 = 1;
 pub(super) const RECORDS_AT: u64 = 48;
-const HEADER_BYTES: usize = 48;
+pub(super) const HEADER_BYTES: usize = 48;
 const CHECKED_BYTES: usize = 44;
 const MAGIC: [u8; 8] = *b"annalsS\0";
 const NAME_DIGITS: usize = 8;
@@ -89,7 +89,7 @@ impl Pack {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum HeaderIs {
+pub(super) enum HeaderIs {
     Sound,
     Damaged,
     NotOurs,
@@ -125,7 +125,7 @@ pub(super) fn encode_header(store: StoreId, number: u64) -> Vec<u8> {
     header
 }
 
-fn decode_header(header: &[u8], store: StoreId, number: u64) -> HeaderIs {
+pub(super) fn decode_header(header: &[u8], store: StoreId, number: u64) -> HeaderIs {
     let mut cursor = Cursor::new(header);
     if cursor.array() != Some(MAGIC) {
         return HeaderIs::Damaged;

@@ -9,13 +9,14 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::Codec;
 use crate::commit::Request;
-use crate::disk::RealDisk;
 use crate::error::Result;
 use crate::snapshot::Snapshots;
 use crate::types::{Filter, Position, RecordedEvent, StoreId, StreamName, Version};
 
 use super::inner::{Access, Inner};
-use super::{Batch, Options, RecoveryReport, Stats, StoreRead, Stream, VerifyReport, open, typed, verify};
+use super::{
+    Batch, Options, RecoveryReport, SalvageReport, Stats, StoreRead, Stream, VerifyReport, open, typed,
+};
 
 /// An open store: cheap to clone, free to share among threads. The last clone dropped closes it; [`Store::close`] does so
 /// and tells whether it went well.
@@ -66,15 +67,79 @@ impl Store {
     /// Looks at every byte of the store in `path` and lists all damage. Changes nothing, takes no lock; beside a live
     /// writer, what the writer is just writing may show as a torn tail.
     ///
+    /// A manifest that is missing or damaged is listed, and the journal is looked at all the same.
+    ///
+    /// ```
+    /// use annals::{ExpectedVersion, NewEvent, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("bank");
+    /// let store = Store::open(&path)?;
+    /// store.stream("account-1")?.append_raw(ExpectedVersion::NoStream, [NewEvent::new("Opened", *b"Ada")?])?;
+    /// store.close()?;
+    /// let report = Store::verify(&path)?;
+    /// assert!(report.is_sound());
+    /// assert_eq!(report.events, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
-    /// `Corrupt` when the manifest is missing or damaged, since without it nothing can be checked; `Io` when the
-    /// directory cannot be read.
+    /// What is wrong with the manifest, `Corrupt` when it is missing, if no file of the journal tells either which store
+    /// this is: nothing can be checked then. `UnsupportedVersion` for a store of a newer annals.
     pub fn verify(path: impl AsRef<Path>) -> Result<VerifyReport> {
-        verify::verify(&RealDisk, path.as_ref())
+        Options::new().verify(path)
+    }
+
+    /// Writes all sound events of the store in `from` into a new store in `new`, a directory that is missing or empty, and
+    /// tells what is lost. The old store is only read: nothing in it changes, and its lock is not taken.
+    ///
+    /// It needs neither manifest nor file headers: every commit whose own checksums hold is found, wherever in the journal
+    /// it stands, also behind an unfinished write. Commits keep their order, events their ids, times, types, payloads and
+    /// metadata; versions and positions are counted anew. What is sound comes over as it is: the same events in the same
+    /// commits at the same positions. Snapshots and quarantine do not come over.
+    ///
+    /// Salvage a store that nobody has open. Beside a writer it brings over what there is just then, and may tell of a write
+    /// in flight as lost. If it fails, what there is of the new store is not complete: remove it and start again. The old
+    /// store should be kept until what was lost has been understood.
+    ///
+    /// ```
+    /// use annals::{ExpectedVersion, NewEvent, Position, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (bank, mended) = (dir.path().join("bank"), dir.path().join("mended"));
+    /// let store = Store::open(&bank)?;
+    /// let account = store.stream("account-1")?;
+    /// for payload in ["opened", "deposited", "withdrawn"] {
+    ///     account.append_raw(ExpectedVersion::Any, [NewEvent::new("Happened", payload)?])?;
+    /// }
+    /// store.close()?;
+    /// let journal = bank.join("journal/00000001");
+    /// let mut bytes = std::fs::read(&journal)?;
+    /// let at = bytes.windows(9).position(|window| window == b"deposited").ok_or("not there")?;
+    /// bytes[at] ^= 1;
+    /// std::fs::write(&journal, bytes)?;
+    ///
+    /// let report = Store::salvage(&bank, &mended)?;
+    /// assert_eq!(report.events, 2);
+    /// assert_eq!(report.lost, [Position::new(1)..Position::new(2)]);
+    /// assert_eq!(report.lost_versions[0].stream.as_str(), "account-1");
+    /// assert_eq!(report.new_position(Position::new(2)), Some(Position::new(1)));
+    /// assert_eq!(Store::open(&mended)?.head(), Position::new(2));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `NotFound` when `from` is not there; `Invalid` when `new` is not empty, or lies in `from`; `UnsupportedVersion` for a
+    /// store of a newer annals; what is wrong with the manifest when nothing tells which store this is. Nothing is made then. `StorageFull`, `Io` and the like when the new
+    /// store cannot be written.
+    pub fn salvage(from: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<SalvageReport> {
+        Options::new().salvage(from, new)
     }
 
     pub(super) fn new(inner: Inner) -> Self {
         Self { inner: Arc::new(inner) }
+    }
+
+    pub(super) fn inner(&self) -> &Inner {
+        &self.inner
     }
 
     /// What opening the store found and did.

@@ -25,7 +25,7 @@ use super::{Creation, Maintenance, Options, Recovery, RecoveryReport, Store, mai
 
 const JOURNAL_DIR: &str = "journal";
 const QUARANTINE_DIR: &str = "quarantine";
-const SNAPSHOTS_DIR: &str = "snapshots";
+pub(super) const SNAPSHOTS_DIR: &str = "snapshots";
 
 /// The journal's directory in a store.
 pub(super) fn journal_dir(root: &Path) -> PathBuf {

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Codec, DefaultCodec};
 use crate::error::{Error, Result};
-use crate::reader::{EventIter, Plan, Start};
+use crate::reader::{End, EventIter, Plan, SkipIter, Skipped, Start};
 use crate::types::{AsOf, Filter, Position, RecordedEvent, StreamName, Version};
 
 use super::inner::Inner;
@@ -110,15 +110,46 @@ impl<P, C> Read<P, C> {
     /// The events, owned by nobody: the iterator may outlive every handle of the store.
     #[must_use]
     pub fn iter(&self) -> Events {
+        let log = Arc::clone(&self.store.log);
+        let events = EventIter::new(log, self.plan(), self.filter.clone(), self.as_of);
+        Events { events, backward: self.start.backward }
+    }
+
+    /// The events that can be read, in the direction of the read, and in place of every commit that cannot be read one
+    /// [`Skipped`] that names its positions and the reason.
+    ///
+    /// For looking at what is left of a damaged store. There is no fold that skips: a state folded from a part of the
+    /// history would be a wrong answer that looks like a right one. Whoever wants it all the same folds this iterator.
+    ///
+    /// ```
+    /// use annals::{ExpectedVersion, NewEvent, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("bank"))?;
+    /// store.stream("account-1")?.append_raw(ExpectedVersion::NoStream, [NewEvent::new("Opened", *b"Ada")?])?;
+    /// for read in store.read().skip_damage() {
+    ///     match read {
+    ///         Ok(event) => assert_eq!(event.payload(), b"Ada"),
+    ///         Err(skipped) => panic!("{skipped}"), // "positions 5 to 7 were passed over: …"
+    ///     }
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn skip_damage(&self) -> SkipDamage {
+        let log = Arc::clone(&self.store.log);
+        let end = if self.start.backward { End::Back } else { End::Front };
+        SkipDamage { events: SkipIter::new(log, self.plan(), self.filter.clone(), self.as_of, end) }
+    }
+
+    /// What is to be read, its bounds fixed now.
+    fn plan(&self) -> Plan {
         let Self { store, stream, start, as_of, filter, .. } = self;
-        let log = Arc::clone(&store.log);
-        let plan = log.index.read(|tables| match stream {
+        store.log.index.read(|tables| match stream {
             // A stream that the filter does not admit has nothing to read.
             Some(name) if !filter.admits_stream(name.as_str()) => Plan::Empty,
             Some(name) => Plan::stream(tables, name.as_str(), *start, *as_of, filter),
             None => Plan::all(tables, *start, *as_of, filter),
-        });
-        Events { events: EventIter::new(log, plan, filter.clone(), *as_of), backward: start.backward }
+        })
     }
 }
 
@@ -218,3 +249,20 @@ impl DoubleEndedIterator for Events {
 }
 
 impl FusedIterator for Events {}
+
+/// Recorded events in the order of a read, and what was passed over because it cannot be read. Made by
+/// [`Read::skip_damage`]. It comes to an end, as the events do.
+#[derive(Debug)]
+pub struct SkipDamage {
+    events: SkipIter,
+}
+
+impl Iterator for SkipDamage {
+    type Item = Result<RecordedEvent, Skipped>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.events.next()
+    }
+}
+
+impl FusedIterator for SkipDamage {}

@@ -1,15 +1,18 @@
-//! Verifying: every byte of the journal and the manifest looked at, every event decoded, all damage listed.
+//! Verifying: every byte of the manifest, the journal and the snapshots looked at, every event decoded, all damage listed.
+//! Nothing is changed, no lock is taken.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::disk::Disk;
-use crate::error::{Error, Result};
-use crate::journal::{CommitView, Damage, verify_files};
-use crate::manifest::{MANIFEST_NAME, Manifest};
-use crate::types::StoreId;
+use crate::error::{Error, ErrorKind, Result};
+use crate::journal::{CommitView, Damage, identify, verify_files};
+use crate::manifest::{MANIFEST_NAME, Manifest, read_durable_mark};
+use crate::snapshot::verify_snapshots;
+use crate::types::{ClosedAt, StoreId};
 
-use super::open::journal_dir;
+use super::Options;
+use super::open::{SNAPSHOTS_DIR, journal_dir};
 
 /// What [`Store::verify`](crate::Store::verify) found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +31,15 @@ pub struct VerifyReport {
     pub events: u64,
     /// Where an unfinished write stands, file and offset: the next opening cuts it. No damage.
     pub torn_tail: Option<(PathBuf, u64)>,
-    /// All damage, in order of files.
+    /// All damage to the events and to what tells where they are, in order of files.
     pub damages: Vec<Damage>,
+    /// Places in the snapshots that are of no use: after a crash, or because bytes have changed. No damage: snapshots are a
+    /// cache, what is bad in it is passed over and made anew.
+    pub caches: Vec<Damage>,
 }
 
 impl VerifyReport {
-    /// Whether no damage was found.
+    /// Whether no damage was found; what is bad in the caches does not count.
     #[must_use]
     pub fn is_sound(&self) -> bool {
         self.damages.is_empty()
@@ -43,51 +49,106 @@ impl VerifyReport {
 /// How often a store is looked at again when its manifest changed while it was looked at.
 const LOOKS_MAX: usize = 8;
 
-pub(super) fn verify(disk: &dyn Disk, root: &Path) -> Result<VerifyReport> {
-    let mut manifest = read_manifest(disk, root)?;
+impl Options {
+    /// Looks at every byte of the store in `path`, as [`Store::verify`](crate::Store::verify) does, on the disk of these options.
+    ///
+    /// ```
+    /// use annals::{Options, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("bank");
+    /// Store::open(&path)?.close()?;
+    /// std::fs::remove_file(path.join("MANIFEST"))?;
+    /// let report = Options::new().disk(annals::disk::RealDisk).verify(&path)?;
+    /// assert_eq!(report.damages[0].path, path.join("MANIFEST"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Store::verify`](crate::Store::verify).
+    pub fn verify(self, path: impl AsRef<Path>) -> Result<VerifyReport> {
+        verify(&*self.disk, path.as_ref())
+    }
+}
+
+/// What there is to hold a journal against.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) store: StoreId,
+    /// The manifest, if it can be believed, and what is wrong with it otherwise.
+    pub(super) manifest: Result<Manifest, Damage>,
+}
+
+/// Which store it is, by its manifest or else by its journal.
+pub(super) fn known(disk: &dyn Disk, root: &Path) -> Result<Known> {
+    let path = root.join(MANIFEST_NAME);
+    let missing = || Error::corrupt(&path, 0, "the manifest is missing: not a store");
+    let error = match Manifest::read(disk, root) {
+        Ok(Some(manifest)) => return Ok(Known { store: manifest.store, manifest: Ok(manifest) }),
+        Ok(None) => missing(),
+        Err(error) => error,
+    };
+    if error.kind() == ErrorKind::UnsupportedVersion && Manifest::is_sealed(disk, root) {
+        // It says so itself, and it is no flipped bit.
+        return Err(error);
+    }
+    let hint = Manifest::named_store(disk, root);
+    match (identify(disk, &journal_dir(root), hint), Damage::of(&path, &error)) {
+        (Some(store), Some(damage)) => Ok(Known { store, manifest: Err(damage) }),
+        // Nothing tells whose files these are: nothing can be checked.
+        _ => Err(error),
+    }
+}
+
+impl Known {
+    pub(super) fn closed(&self) -> Option<ClosedAt> {
+        self.manifest.as_ref().ok().and_then(|manifest| manifest.closed)
+    }
+}
+
+fn verify(disk: &dyn Disk, root: &Path) -> Result<VerifyReport> {
+    let mut known = self::known(disk, root)?;
     for _ in 1..LOOKS_MAX {
-        let report = look(disk, root, manifest)?;
-        let now = read_manifest(disk, root)?;
+        let report = look(disk, root, &known, known.closed())?;
+        let now = self::known(disk, root)?;
         // A writer that opened or closed the store meanwhile moved the end that was looked for.
-        if report.is_sound() || now == manifest {
+        if report.is_sound() || now == known {
             return Ok(report);
         }
-        manifest = now;
+        known = now;
     }
     // Somebody opens and closes it all the time: the end is held against nothing but what the frames say themselves.
-    look(disk, root, Manifest { closed: None, ..manifest })
+    look(disk, root, &known, None)
 }
 
-fn read_manifest(disk: &dyn Disk, root: &Path) -> Result<Manifest> {
-    Manifest::read(disk, root)?
-        .ok_or_else(|| Error::corrupt(&root.join(MANIFEST_NAME), 0, "the manifest is missing: not a store"))
-}
-
-fn look(disk: &dyn Disk, root: &Path, manifest: Manifest) -> Result<VerifyReport> {
+/// Looks at everything once. `closed` is where the journal must end.
+pub(super) fn look(
+    disk: &dyn Disk,
+    root: &Path,
+    known: &Known,
+    closed: Option<ClosedAt>,
+) -> Result<VerifyReport> {
     let mut events = 0;
     let mut versions = Versions::default();
-    let findings = verify_files(
-        disk,
-        &journal_dir(root),
-        manifest.store,
-        manifest.oldest_journal,
-        manifest.closed,
-        &mut |file, frame| {
+    let oldest = known.manifest.as_ref().ok().map(|manifest| manifest.oldest_journal);
+    // Read first: what it names is there, whoever writes meanwhile.
+    let durable = read_durable_mark(disk, root, known.store)?;
+    let findings =
+        verify_files(disk, &journal_dir(root), known.store, oldest, closed, durable, &mut |file, frame| {
             versions.follow(frame.header.n);
             let Some(commit) = &frame.commit else { return Ok(()) };
             events += u64::from(commit.event_count());
             versions.check(commit).map_err(|what| file.corrupt(frame.at.offset, what))
-        },
-    )?;
+        })?;
     Ok(VerifyReport {
-        store_id: manifest.store,
-        clean: manifest.closed.is_some(),
+        store_id: known.store,
+        clean: closed.is_some(),
         files: findings.files,
         bytes: findings.bytes,
         frames: findings.frames,
         events,
         torn_tail: findings.torn_tail,
-        damages: findings.damages,
+        damages: known.manifest.as_ref().err().cloned().into_iter().chain(findings.damages).collect(),
+        caches: verify_snapshots(disk, &root.join(SNAPSHOTS_DIR), known.store),
     })
 }
 

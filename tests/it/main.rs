@@ -9,6 +9,8 @@ mod append;
 mod callers;
 #[cfg(feature = "cli")]
 mod command_line;
+#[cfg(feature = "cli")]
+mod command_line_salvage;
 mod concurrency;
 mod crash;
 mod damage;
@@ -33,9 +35,14 @@ mod read_typed;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;
 mod roll_after_close;
+mod salvage;
+mod salvage_disk;
+mod salvage_hostile;
+mod skip_damage;
 #[cfg(feature = "bincode")]
 mod snapshot_model;
 #[cfg(feature = "bincode")]
 mod snapshots;
 #[expect(dead_code, unused_imports, reason = "each test binary uses its part of what is shared")]
 mod support;
+mod verify;

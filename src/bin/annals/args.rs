@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-/// Bring events in and out of an annals store, look at it, verify it
+/// Bring events in and out of an annals store, look at it, verify it, salvage it
 ///
 /// A store is a directory. All commands but `import` only look: they change nothing, and work beside
 /// a program that has the store open; they see what is on disk then. `import` opens the store as a
@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand};
 /// time that RFC 3339 cannot show, before year 0 or after year 9999, is an integer: microseconds
 /// since 1970-01-01T00:00:00Z.
 ///
-/// Exit codes: 0 done, 1 failed or wrong usage, 2 damage found by `verify`.
+/// Exit codes: 0 done, 1 failed or wrong usage, 2 damage found by `verify`, events lost in `salvage`.
 #[derive(Debug, Parser)]
 #[command(name = "annals", version, verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Read(Read),
     Stats(Stats),
     Verify(Verify),
+    Salvage(Salvage),
 }
 
 /// Append events from JSON lines
@@ -152,6 +153,9 @@ pub(crate) struct Stats {
 /// file and offset; a manifest that is missing is damage too. 1: it could not be looked at, as when
 /// there is no such directory.
 ///
+/// Snapshots are looked at too. What is bad there is told as `cache` and is no damage: they are made
+/// anew.
+///
 /// An unfinished write at the end, as a crash leaves it, is told and is no damage: the next opening
 /// cuts it off. Beside a program that is just writing to the store, its last write may show as one.
 #[derive(Debug, clap::Args)]
@@ -159,4 +163,32 @@ pub(crate) struct Stats {
 pub(crate) struct Verify {
     /// The store's directory
     pub(crate) store: PathBuf,
+}
+
+/// Write all sound events of a damaged store into a new one and list what is lost
+///
+/// The old store is only read. It needs neither manifest nor file headers: every commit that is
+/// sound in itself is found. Nobody should have it open. Commits keep their order, events their ids,
+/// times, types, payloads and metadata; positions and versions are counted anew.
+///
+/// Standard output has a line for each damage, one for each range of positions and of versions (as
+/// the old store counted them) that is lost, and a summary:
+///
+///   damage: "bank/journal/00000001" at offset 4456: frame body's checksum differs
+///   lost: positions 5 to 7
+///   lost: version 3 of stream "account-1"
+///   salvaged 17 events in 9 commits, 3 events lost, 1 of them of known streams; ...
+///
+/// Events that a stream lost at its end leave no gap in its versions: they are told by position
+/// alone.
+///
+/// Exit code 0: nothing is lost. 2: something is. 1: it failed; what there is of the new store is
+/// then not complete, remove it and start again.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Salvage {
+    /// The damaged store's directory
+    pub(crate) store: PathBuf,
+    /// The directory of the new store; must not be there, or be empty
+    pub(crate) new: PathBuf,
 }

@@ -1,7 +1,8 @@
-//! The command line of annals: bring events in and out of a store, look at it, verify it.
+//! The command line of annals: bring events in and out of a store, look at it, verify it,
+//! salvage it.
 //!
-//! Every subcommand is a file with one `run`. Exit codes: 0 done, 1 not done (usage errors included), 2 only from
-//! `verify`, for damage. A reader of our output that goes away ends the command quietly.
+//! Every subcommand is a file with one `run`. Exit codes: 0 done, 1 not done (usage errors included), 2 for
+//! damage found by `verify` and for events lost in `salvage`. A reader of our output that goes away ends the command quietly.
 
 mod args;
 mod event_line;
@@ -13,6 +14,7 @@ mod open;
 mod output;
 mod progress;
 mod read;
+mod salvage;
 mod stats;
 mod streams;
 mod table;
@@ -53,6 +55,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Read(read) => read::run(read),
         Command::Stats(stats) => stats::run(stats),
         Command::Verify(verify) => return verify::run(verify),
+        Command::Salvage(salvage) => return salvage::run(salvage),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

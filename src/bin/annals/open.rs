@@ -26,7 +26,12 @@ pub(crate) fn open(options: Options, path: &Path) -> Result<Store, Failure> {
 }
 
 fn told(opened: Result<Store, Error>, path: &Path) -> Result<Store, Failure> {
-    let store = opened.map_err(|error| Failure::because(format!("opening store {path:?}"), error))?;
+    let store = opened.map_err(|error| {
+        if error.kind() == ErrorKind::Corrupt {
+            tell("`annals verify` lists all damage, `annals salvage` writes what is sound into a new store");
+        }
+        Failure::because(format!("opening store {path:?}"), error)
+    })?;
     if let Some(torn) = &store.recovery().torn_tail {
         let what = format!("{} in {:?} at offset {}", count(torn.bytes, "byte"), torn.path, torn.offset);
         match &torn.quarantined {

@@ -9,20 +9,21 @@ use crate::failure::Failure;
 use crate::open::require_dir;
 use crate::output::{Output, count};
 
+/// The exit code for damage, and for what it cost.
 const DAMAGED: u8 = 2;
 
 pub(crate) fn run(args: &args::Verify) -> Result<ExitCode, Failure> {
     require_dir(&args.store)?;
     match Store::verify(&args.store) {
         Ok(report) => conclude(report.is_sound(), tell(&report)),
-        // Without a manifest nothing can be checked: that is the damage.
+        // No manifest, and nothing else that tells which store it is: that is the damage.
         Err(error) if error.kind() == ErrorKind::Corrupt => conclude(false, tell_only(&error)),
         Err(error) => Err(Failure::because(format!("verifying store {:?}", args.store), error)),
     }
 }
 
 /// That damage was found is told by the exit code also when nobody reads the list to its end.
-fn conclude(sound: bool, told: Result<(), Failure>) -> Result<ExitCode, Failure> {
+pub(crate) fn conclude(sound: bool, told: Result<(), Failure>) -> Result<ExitCode, Failure> {
     match told {
         Err(failure) if !failure.is_closed_output() => Err(failure),
         _ if sound => Ok(ExitCode::SUCCESS),
@@ -31,11 +32,10 @@ fn conclude(sound: bool, told: Result<(), Failure>) -> Result<ExitCode, Failure>
 }
 
 fn tell(report: &VerifyReport) -> Result<(), Failure> {
-    let VerifyReport { store_id, clean, files, bytes, frames, events, torn_tail, damages } = report;
+    let VerifyReport { store_id, clean, files, bytes, frames, events, torn_tail, damages, caches } = report;
     let mut output = Output::new();
-    for Damage { path, offset, what } in damages {
-        output.line(format_args!("damage: {path:?} at offset {offset}: {what}"))?;
-    }
+    list(&mut output, "damage", damages)?;
+    list(&mut output, "cache", caches)?;
     if let Some((path, offset)) = torn_tail {
         output.line(format_args!(
             "unfinished write: {path:?} at offset {offset}: the next opening cuts it off"
@@ -54,6 +54,13 @@ fn tell(report: &VerifyReport) -> Result<(), Failure> {
         count(*files, "journal file"),
     ))?;
     output.finish()
+}
+
+/// A line for each place.
+pub(crate) fn list(output: &mut Output, word: &str, places: &[Damage]) -> Result<(), Failure> {
+    places.iter().try_for_each(|Damage { path, offset, what }| {
+        output.line(format_args!("{word}: {path:?} at offset {offset}: {what}"))
+    })
 }
 
 fn tell_only(damage: &annals::Error) -> Result<(), Failure> {

@@ -1,0 +1,275 @@
+//! Salvage: all sound events of a damaged store, written into a new one. The old store is only read.
+//!
+//! Order of steps: the old store is verified, for the list of its damage; its files are searched for frames; the frames are
+//! put in order; the new store is made; the commits are brought over one by one, buffered; the new store is closed, which
+//! makes all of it durable. Nothing is made before the old store was read through once.
+
+use std::collections::HashMap;
+use std::io;
+use std::mem;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::commit::{Request, StreamCheck};
+use crate::disk::Disk;
+use crate::error::{Error, ErrorKind, Quoted, Result};
+use crate::journal::{
+    CommitView, Damage, FoundFrame, FoundReader, History, Search, history, number_of, search,
+};
+use crate::types::{ClosedAt, Durability, ExpectedVersion, NewEvent, Position, StreamName, Version};
+
+use super::open::journal_dir;
+use super::salvage_report::{LostEnd, LostVersions, SalvageReport};
+use super::verify::{known, look};
+use super::{Creation, Options, Store, VerifyReport};
+
+impl Options {
+    /// Writes all sound events of the store in `from` into a new one in `new`, as [`Store::salvage`] does. Both are on the
+    /// disk of these options, and the new store is made as they say.
+    ///
+    /// ```
+    /// use annals::{Options, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let (bank, mended) = (dir.path().join("bank"), dir.path().join("mended"));
+    /// Store::open(&bank)?.close()?;
+    /// std::fs::remove_file(bank.join("MANIFEST"))?;
+    /// let report = Options::new().journal_file_bytes(8 << 20).salvage(&bank, &mended)?;
+    /// assert!(report.is_complete());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Store::salvage`].
+    pub fn salvage(self, from: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<SalvageReport> {
+        salvage(self, from.as_ref(), new.as_ref())
+    }
+}
+
+fn salvage(options: Options, from: &Path, new: &Path) -> Result<SalvageReport> {
+    let disk = Arc::clone(&options.disk);
+    check_paths(&*disk, from, new)?;
+    let known = known(&*disk, from)?;
+    let closed = known.closed();
+    let verified = look(&*disk, from, &known, closed)?;
+    let mut search = search(&*disk, &journal_dir(from), known.store)?;
+    let History { frames, left_out } = history(mem::take(&mut search.frames));
+
+    let store = options.creation(Creation::IfMissing).durability(Durability::Buffered).open(new)?;
+    let reader = FoundReader::new(&*disk, &search, known.store);
+    let report = begin_report(&search, left_out, &verified, &store);
+    let mut salvage =
+        Salvage { store: &store, reader, search: &search, versions: HashMap::new(), next: 0, report };
+    for frame in &frames {
+        salvage.bring(frame)?;
+    }
+    let mut report = salvage.end(&frames, closed, &verified);
+    // Durable from here on: all of the new store.
+    store.close()?;
+    report.damages.sort_by(|a, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
+    report.damages.dedup();
+    Ok(report)
+}
+
+/// Whether there is something to read, and a place to write to that is not part of it.
+fn check_paths(disk: &dyn Disk, from: &Path, new: &Path) -> Result<()> {
+    let absolute = |path| std::path::absolute(path).map_err(|error| Error::io("resolving", path, error));
+    let (from, new) = (absolute(from)?, absolute(new)?);
+    let root = disk.resolve(&from).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => {
+            Error::new(ErrorKind::NotFound, format!("{}: there is no store", from.display()))
+        }
+        _ => Error::io("resolving", &from, error),
+    })?;
+    let invalid = |what: String| Err(Error::new(ErrorKind::Invalid, format!("{}: {what}", new.display())));
+    match disk.list(&new) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(Error::io("listing", &new, error)),
+        Ok(names) => {
+            if let Some(name) = names.iter().find(|name| *name != "lost+found") {
+                return invalid(format!("not empty, and nothing is overwritten: it holds {}", Quoted(name)));
+            }
+        }
+    }
+    let place = disk.resolve(&new).ok().or_else(|| resolve_missing(disk, &new));
+    match place {
+        Some(place) if place.starts_with(&root) => {
+            invalid("it lies in the store that is to be read".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where a directory that is not there yet would be.
+fn resolve_missing(disk: &dyn Disk, path: &Path) -> Option<PathBuf> {
+    Some(disk.resolve(path.parent()?).ok()?.join(path.file_name()?))
+}
+
+fn begin_report(
+    search: &Search,
+    left_out: Vec<FoundFrame>,
+    verified: &VerifyReport,
+    store: &Store,
+) -> SalvageReport {
+    let left_out = left_out.iter().filter(|frame| frame.end_position > frame.first_position);
+    let left_out = left_out.map(|frame| Damage {
+        path: search.path(frame).to_owned(),
+        offset: frame.offset,
+        what: format!(
+            "commit {} with {} events from position {} on contradicts others",
+            frame.n,
+            frame.end_position - frame.first_position,
+            frame.first_position
+        ),
+    });
+    SalvageReport {
+        store_id: verified.store_id,
+        new_store_id: store.id(),
+        commits: 0,
+        events: 0,
+        recorded_at_held: 0,
+        lost: Vec::new(),
+        lost_versions: Vec::new(),
+        lost_end: None,
+        left_out: left_out.collect(),
+        torn_tail: verified.torn_tail.clone(),
+        damages: verified.damages.clone(),
+    }
+}
+
+struct Salvage<'a> {
+    store: &'a Store,
+    reader: FoundReader<'a>,
+    search: &'a Search,
+    /// The next version of every stream, as the old store counts.
+    versions: HashMap<StreamName, u64>,
+    /// The next position, as the old store counts.
+    next: u64,
+    report: SalvageReport,
+}
+
+impl Salvage<'_> {
+    /// Brings the commit of one frame over. If it cannot be, it is a gap before the next one.
+    fn bring(&mut self, frame: &FoundFrame) -> Result<()> {
+        // The store was closed here; that tells where it was.
+        if frame.end_position > frame.first_position {
+            let path = self.search.path(frame);
+            let commit = match self.reader.read(frame) {
+                Ok(commit) => commit,
+                Err(error) => {
+                    self.report.damages.extend(Damage::of(path, &error));
+                    return Ok(());
+                }
+            };
+            match self.append(&commit) {
+                Ok(()) => {}
+                // Nobody's append was ever taken so: somebody made the frame by hand.
+                Err(error) if error.kind() == ErrorKind::Invalid => {
+                    let error = Error::corrupt(path, frame.offset, error.what());
+                    self.report.damages.extend(Damage::of(path, &error));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.lose_up_to(frame.first_position);
+        self.next = frame.end_position;
+        Ok(())
+    }
+
+    fn append(&mut self, commit: &CommitView) -> Result<()> {
+        let mut streams: Vec<StreamCheck> = Vec::new();
+        let mut numbers: HashMap<StreamName, usize> = HashMap::new();
+        let mut events: Vec<(usize, NewEvent)> = Vec::new();
+        let mut versions: Vec<Version> = Vec::new();
+        for at in 0..commit.event_count() {
+            let event = commit.event(at);
+            let name = StreamName::new(event.stream())?;
+            let number = *numbers.entry(name.clone()).or_insert(streams.len());
+            if number == streams.len() {
+                streams.push(StreamCheck { name, expected: vec![ExpectedVersion::Any] });
+            }
+            versions.push(event.version());
+            events.push((number, event.to_new_event()));
+        }
+        let names: Vec<StreamName> = streams.iter().map(|stream| stream.name.clone()).collect();
+        let inner = self.store.inner();
+        let request = Request::copy(streams, &events, commit.recorded_at(), &inner.ids)?;
+        let receipt = inner.commit(request)?;
+        self.report.commits += 1;
+        self.report.events += events.len() as u64;
+        self.report.recorded_at_held += u64::from(receipt.recorded_at_was_held());
+        for ((number, _), version) in events.iter().zip(versions) {
+            if let Some(name) = names.get(*number) {
+                self.follow(name, version);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of the next event of a stream: whether some are missing before it.
+    fn follow(&mut self, stream: &StreamName, version: Version) {
+        let next = match self.versions.get_mut(stream) {
+            Some(next) => next,
+            None => self.versions.entry(stream.clone()).or_default(),
+        };
+        if version.as_u64() > *next {
+            let versions = Version::new(*next)..version;
+            self.report.lost_versions.push(LostVersions { stream: stream.clone(), versions });
+        }
+        *next = version.as_u64().saturating_add(1);
+    }
+
+    /// The events from the last one that was brought over up to `position` are lost.
+    fn lose_up_to(&mut self, position: u64) {
+        if position > self.next {
+            self.report.lost.push(Position::new(self.next)..Position::new(position));
+            self.next = position;
+        }
+    }
+
+    /// Works out what is lost behind the last frame, by all that tells of it.
+    fn end(
+        mut self,
+        frames: &[FoundFrame],
+        closed: Option<ClosedAt>,
+        verified: &VerifyReport,
+    ) -> SalvageReport {
+        let last = frames.last();
+        self.lose_up_to(last.map_or(0, |last| last.end_position));
+        let (began_n, began_position) = self.search.began.unwrap_or((1, 0));
+        self.lose_up_to(began_position);
+        let last_n = last.map_or(0, |last| last.n).max(began_n.saturating_sub(1));
+
+        let is_torn = |path: &Path, offset| {
+            verified.torn_tail.as_ref().is_some_and(|torn| torn.0 == path && torn.1 <= offset)
+        };
+        let traces = { self.search.traces.iter() }
+            .filter(|trace| trace.n > last_n && !is_torn(&trace.path, trace.offset));
+        let trace = traces.max_by_key(|trace| (trace.n, trace.first_position));
+        // The first commit of which no position is known.
+        let unknown_n = trace.map_or(last_n.saturating_add(1), |trace| trace.n);
+        self.lose_up_to(trace.map_or(0, |trace| trace.first_position));
+        // The last frame of a store that was closed is no commit.
+        let commits_max = closed.and_then(|closed| closed.n.checked_sub(unknown_n));
+        let is_lost = match closed {
+            Some(_) => trace.is_some() || commits_max.is_some_and(|commits| commits > 0),
+            // Nothing says where the end was, but what stands behind the last frame is no unfinished write.
+            None => {
+                trace.is_some() || verified.damages.iter().any(|damage| is_behind(damage, self.search, last))
+            }
+        };
+        let from = Position::new(self.next);
+        self.report.lost_end = is_lost.then_some(LostEnd { from, commits_max });
+        self.report
+    }
+}
+
+/// Whether damage lies in the journal behind the last frame.
+fn is_behind(damage: &Damage, search: &Search, last: Option<&FoundFrame>) -> bool {
+    let number = |path: &Path| path.file_name().and_then(|name| number_of(name.to_str()?));
+    let (Some(file), Some(last)) = (number(&damage.path), last) else {
+        return number(&damage.path).is_some();
+    };
+    let last_file = number(search.path(last)).unwrap_or(0);
+    (file, damage.offset) >= (last_file, last.end())
+}

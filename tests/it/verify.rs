@@ -1,0 +1,201 @@
+//! Verify lists all damage of all files, whatever else is damaged, and nothing that is none.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use annals::{Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Store, VerifyReport};
+
+use crate::support::{DoneOnDrop, SimDisk, event};
+
+type Files = BTreeMap<PathBuf, Vec<u8>>;
+
+const ANY: ExpectedVersion = ExpectedVersion::Any;
+const ROOT: &str = "/bank";
+const MANIFEST: &str = "/bank/MANIFEST";
+const FRAME: usize = 9_152;
+
+fn options(disk: &SimDisk) -> Options {
+    Options::new().disk(disk.clone()).maintenance(Maintenance::Inline).journal_file_bytes(64 << 10)
+}
+
+fn journal(number: u64) -> PathBuf {
+    PathBuf::from(format!("/bank/journal/{number:08}"))
+}
+
+/// Four journal files with frames of one size, closed.
+fn four_files() -> Files {
+    let disk = SimDisk::new();
+    let store = options(&disk).open(ROOT).expect("open");
+    let append = || store.stream("a").expect("name").append_raw(ANY, [event([7; 9_000])]).expect("append");
+    while store.stats().expect("stats").journal_files < 4 {
+        append();
+    }
+    append();
+    store.close().expect("close");
+    disk.files()
+}
+
+fn verify(files: &Files) -> VerifyReport {
+    let disk = SimDisk::with_files(files);
+    let report = options(&disk).verify(ROOT).expect("verify");
+    assert!(disk.files() == *files && disk.calls() == 0, "verify changes nothing");
+    report
+}
+
+/// The places that were told, in their order.
+fn places(report: &VerifyReport) -> Vec<(PathBuf, u64)> {
+    report.damages.iter().map(|damage| (damage.path.clone(), damage.offset)).collect()
+}
+
+fn flip(files: &mut Files, path: impl AsRef<Path>, at: usize) {
+    files.get_mut(path.as_ref()).expect("file")[at] ^= 1;
+}
+
+#[test]
+fn damages_in_all_files_at_once_are_all_listed() {
+    let sound = four_files();
+    assert!(verify(&sound).is_sound());
+    let all_frames = verify(&sound).frames;
+    let mut files = sound;
+    flip(&mut files, MANIFEST, 60);
+    flip(&mut files, journal(1), 44);
+    flip(&mut files, journal(1), 4096 + 100);
+    flip(&mut files, journal(1), 4096 + 3 * FRAME + 5_000);
+    flip(&mut files, journal(2), 4096 + FRAME);
+    files.remove(&journal(3));
+    flip(&mut files, journal(4), 4096 + 200);
+    let report = verify(&files);
+    let frame = |at: usize| 4096 + (at * FRAME) as u64;
+    let wanted = [
+        (MANIFEST.into(), 84),
+        (journal(1), 60),
+        (journal(1), frame(0)),
+        (journal(1), frame(3)),
+        (journal(2), frame(1)),
+        (journal(3), 0),
+        (journal(4), frame(0)),
+    ];
+    assert_eq!(places(&report), wanted, "{:#?}", report.damages);
+    assert_eq!(report.frames, all_frames - 4 - 6, "what is sound between them is looked at");
+    assert!(!report.clean, "nothing says that it was closed");
+}
+
+#[test]
+fn a_missing_manifest_is_damage_and_the_rest_is_looked_at() {
+    let sound = four_files();
+    let mut files = sound.clone();
+    files.remove(Path::new(MANIFEST));
+    let report = verify(&files);
+    assert_eq!(places(&report), [(MANIFEST.into(), 0)]);
+    assert_eq!((report.store_id, report.frames), (verify(&sound).store_id, verify(&sound).frames));
+    let mut newer = sound;
+    newer.get_mut(Path::new(MANIFEST)).expect("manifest")[8] = 9;
+    let report = verify(&newer);
+    assert_eq!(report.damages.len(), 1, "{:?}", report.damages);
+    assert!(report.damages[0].what.contains("newer"), "{:?}", report.damages);
+    files.retain(|path, _| !path.starts_with("/bank/journal"));
+    let disk = SimDisk::with_files(&files);
+    assert_eq!(options(&disk).verify(ROOT).expect_err("nothing is left").kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn files_that_are_missing_doubled_renamed_or_foreign_are_listed_and_the_rest_is_looked_at() {
+    let sound = four_files();
+    let frames = verify(&sound).frames;
+    for number in 1..=4 {
+        let mut files = sound.clone();
+        let bytes = files.remove(&journal(number)).expect("file");
+        let of_file = if number == 4 { 3 } else { 6 };
+        let report = verify(&files);
+        assert_eq!(places(&report), [(journal(number), 0)], "{number}: {:?}", report.damages);
+        assert_eq!(report.frames, frames - of_file, "{number}");
+        files.insert(journal(20), bytes);
+        let report = verify(&files);
+        let told = places(&report);
+        assert!(told.contains(&(journal(number), 0)), "{number}: {:?}", report.damages);
+        assert!(told.iter().any(|(path, _)| *path == journal(20)), "{number}: {:?}", report.damages);
+        assert!(told.len() <= 3, "{number}: {:?}", report.damages);
+    }
+    let mut files = sound.clone();
+    files.insert("/bank/journal/4".into(), sound[&journal(4)].clone());
+    files.insert(journal(5), sound[&journal(4)].clone());
+    files.insert(journal(2), four_files()[&journal(2)].clone());
+    let report = verify(&files);
+    let mut paths: Vec<_> = places(&report).into_iter().map(|(path, _)| path).collect();
+    paths.dedup();
+    assert_eq!(paths, [PathBuf::from("/bank/journal/4"), journal(2), journal(5)], "{:?}", report.damages);
+    assert_eq!(report.frames, frames - 6);
+}
+
+#[test]
+fn a_journal_that_is_gone_is_damage() {
+    let mut files = four_files();
+    (1..=4).for_each(|number| drop(files.remove(&journal(number))));
+    let report = verify(&files);
+    assert!(!report.is_sound() && report.frames == 0, "{report:?}");
+    assert!(report.damages.iter().any(|damage| damage.what.contains("missing")), "{:?}", report.damages);
+}
+
+#[cfg(feature = "bincode")]
+#[test]
+fn what_is_bad_in_the_snapshots_is_told_apart_and_no_damage() {
+    use crate::account::{Account, Deposited, NotEnough};
+    let disk = SimDisk::new();
+    let store = options(&disk).open(ROOT).expect("open");
+    let accounts = store.repository::<Account>("account").snapshot_every(1);
+    for number in 0..4 {
+        let id = number.to_string();
+        accounts.execute(&id, |_| Ok::<_, NotEnough>(vec![Deposited { cents: 5 }])).expect("execute");
+    }
+    store.close().expect("close");
+    let sound = disk.files();
+    let pack = sound.keys().find(|path| path.starts_with("/bank/snapshots")).expect("a pack").clone();
+    assert!(verify(&sound).is_sound() && verify(&sound).caches.is_empty());
+    let length = sound[&pack].len();
+    for at in 0..length {
+        let mut files = sound.clone();
+        flip(&mut files, &pack, at);
+        let report = verify(&files);
+        assert!(report.is_sound(), "at {at}: {:?}", report.damages);
+        assert_eq!(report.caches.len(), 1, "at {at}: {:?}", report.caches);
+        assert!(report.caches[0].path == pack && report.caches[0].offset <= at as u64, "{:?}", report.caches);
+    }
+    for cut in (48..length).step_by(7) {
+        let mut files = sound.clone();
+        files.get_mut(&pack).expect("pack").truncate(cut);
+        let report = verify(&files);
+        assert!(report.is_sound() && report.caches.len() <= 1, "cut at {cut}: {:?}", report.caches);
+    }
+}
+
+#[test]
+fn beside_a_live_writer_no_damage_is_seen() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("bank");
+    let options = Options::new().journal_file_bytes(64 << 10).durability(Durability::Buffered);
+    let done = AtomicBool::new(false);
+    let (mut looks, mut last) = (0, 0);
+    options.clone().open(&path).expect("open").close().expect("close");
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let _done = DoneOnDrop(&done);
+            for round in 0..6 {
+                let store = options.clone().open(&path).expect("open");
+                for number in 0..400 {
+                    let payload = vec![b'x'; 1 + (number * 37 + round) % 900];
+                    store.stream("a").expect("name").append_raw(ANY, [event(payload)]).expect("append");
+                }
+                store.close().expect("close");
+            }
+        });
+        while !done.load(Ordering::SeqCst) {
+            let report = Store::verify(&path).expect("verify");
+            assert!(report.is_sound(), "{:?}", report.damages);
+            assert!(report.events >= last, "what was there is there");
+            (looks, last) = (looks + 1, report.events);
+        }
+    });
+    println!("{looks} looks");
+    assert_eq!(Store::verify(&path).expect("verify").events, 2_400);
+}
