@@ -65,6 +65,11 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
             None => Ok(()),
         },
     )?;
+    if manifest.closed.is_none() && !created {
+        // Whoever put the manifest there may have been killed before its name was durable: a power cut would bring back
+        // the one before it, which knows nothing of what is appended from here on.
+        disk.sync_dir(&root).map_err(|error| Error::io("syncing directory", &root, error))?;
+    }
     let unfinished_manifest = unfinished_manifest();
     remove_where(disk, &root, |name| name == unfinished_manifest)?;
     remove_where(disk, &journal, is_unfinished)?;
