@@ -104,6 +104,10 @@ impl Writer {
     }
 
     fn accept(&mut self, group: &mut Group, waiter: Arc<Waiter>, request: Request, accepted: Accepted) {
+        // Before a new file, too: the manifest must not say that the store was closed at the file before it.
+        if let Err(error) = self.mark_open() {
+            return waiter.answer(Err(error));
+        }
         if !self.appender.fits(&group.buffer, request.draft.frame_bytes()) {
             *group = self.finish_and_begin(std::mem::replace(group, Group::new(self.appender.begin())));
             if let Err(error) = self.check_open() {
@@ -118,9 +122,6 @@ impl Writer {
             }
             // Judged again: what it was judged against may not have been written.
             return self.take_in(group, &waiter, request);
-        }
-        if let Err(error) = self.mark_open() {
-            return waiter.answer(Err(error));
         }
         let (recorded_at, held) = self.next_recorded_at(request.recorded_at);
         match group.accept(waiter, request, accepted, recorded_at, held) {
@@ -258,7 +259,7 @@ impl Writer {
         }
     }
 
-    /// Before the first frame after a clean close: the manifest must not say any more that the journal ends there.
+    /// Before the first frame or file after a clean close: the manifest must not say any more that the journal ends there.
     fn mark_open(&mut self) -> Result<()> {
         if self.manifest.closed.is_none() {
             return Ok(());
