@@ -4,6 +4,7 @@
 //! share of the minutes, with a seed that is printed. `tests/torture.sh MINUTES` is the way to start it.
 
 mod campaign;
+mod crash;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, reason = "each test binary uses its part of what is shared")]
 mod support;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 use campaign::{Budget, Campaign, Tally};
 
 /// What is run, in this order, and its share of the time.
-const CAMPAIGNS: &[Campaign] = &[];
+const CAMPAIGNS: &[Campaign] = &[crash::CAMPAIGN];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
