@@ -84,7 +84,10 @@ fn caught(kind: LieKind, of: fn(&Path) -> bool, when: LieWhen) -> Option<(u64, S
     fault.into_inner()
 }
 
-fn assert_caught(lies: &[(&str, LieKind, fn(&Path) -> bool, LieWhen)]) {
+/// What it is, and of which paths it is told.
+type Named<'a> = (&'a str, LieKind, fn(&Path) -> bool, LieWhen);
+
+fn assert_caught(lies: &[Named<'_>]) {
     let mut missed = Vec::new();
     for (what, kind, of, when) in lies {
         match caught(*kind, *of, *when) {

@@ -6,7 +6,7 @@
 mod campaign;
 mod crash;
 #[path = "../it/support/mod.rs"]
-#[expect(dead_code, reason = "each test binary uses its part of what is shared")]
+#[expect(dead_code, unused_imports, reason = "each test binary uses its part of what is shared")]
 mod support;
 
 use std::process::ExitCode;
