@@ -12,7 +12,7 @@ pub(crate) const CAMPAIGN: Campaign = Campaign { name: "crash states", share: 4,
 
 const THREADS: u64 = 2;
 /// Histories of a short run: the two that are fixed, and random ones.
-const SHORT_HISTORIES: u64 = 12;
+const SHORT_HISTORIES: u64 = 4;
 /// In a long run every subset of 12 pieces.
 const THOROUGH: Effort = Effort { subsets_max: 1 << 12, samples: 64, again_one_in: 40 };
 const SHORT: Effort = Effort { subsets_max: 1 << 4, samples: 6, again_one_in: 40 };

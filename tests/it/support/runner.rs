@@ -1,5 +1,6 @@
 //! `Runner`: takes the steps of a history on a `SimDisk`, as a caller would, and holds every answer against the history.
 
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -307,6 +308,9 @@ impl Runner {
 }
 
 /// A hook that fails the call after so many.
+///
+/// A write that is continued stops at the end of a sector: the kernel copies page by page. One that stopped in the middle of
+/// a sector could, after a power cut, leave that sector half written and the ones behind it whole.
 fn fail(after: u64, verdict: Verdict) -> impl FnMut(&Call) -> Verdict + Send + 'static {
     let mut calls = 0;
     move |call| {
@@ -315,9 +319,18 @@ fn fail(after: u64, verdict: Verdict) -> impl FnMut(&Call) -> Verdict + Send + '
         match (is_it, verdict, call.kind) {
             (false, ..) => Verdict::Proceed,
             (true, Verdict::FailAfter(_, error), kind) if kind != CallKind::Write => Verdict::Fail(error),
+            (true, Verdict::Short(bytes), CallKind::Write) => Verdict::Short(to_sector_end(call, bytes)),
+            (true, Verdict::FailAfter(bytes, io::ErrorKind::Interrupted), _) => {
+                Verdict::FailAfter(to_sector_end(call, bytes), io::ErrorKind::Interrupted)
+            }
             (true, verdict, _) => verdict,
         }
     }
+}
+
+fn to_sector_end(call: &Call, bytes: usize) -> usize {
+    let start = super::to_usize(call.offset);
+    (start + bytes).next_multiple_of(512) - start
 }
 
 /// After a failed sync nothing is acknowledged any more; reads go on.
