@@ -42,11 +42,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
     let lock = take_lock(disk, &root)?;
     let journal = journal_dir(&root);
     let (manifest, created) = match Manifest::read(disk, &root)? {
-        Some(manifest) => {
-            // Whoever put it there may have ended before its name was durable, and frames are about to rely on it.
-            disk.sync_dir(&root).map_err(|error| Error::io("syncing directory", &root, error))?;
-            (manifest, false)
-        }
+        Some(manifest) => (manifest, false),
         None => (create(&options, &root, &journal)?, true),
     };
 
@@ -70,6 +66,11 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
             None => Ok(()),
         },
     )?;
+    if manifest.closed.is_none() && !created {
+        // Whoever put the manifest there may have been killed before its name was durable: a power cut would bring back
+        // the one before it, which knows nothing of what is appended from here on.
+        disk.sync_dir(&root).map_err(|error| Error::io("syncing directory", &root, error))?;
+    }
     let unfinished_manifest = unfinished_manifest();
     remove_where(disk, &root, |name| name == unfinished_manifest)?;
     remove_where(disk, &journal, is_unfinished)?;

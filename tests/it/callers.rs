@@ -388,8 +388,10 @@ fn assert_a_disk_that_panics_at(call: u64) -> bool {
         stream.append_raw(ANY, [event("first")]).expect("append");
         let mut calls = 0;
         disk.on_call(move |asked| {
-            calls += u64::from(asked.kind != CallKind::Read);
-            assert!(calls != call + 1, "{BREAK}");
+            // The durable mark is written when all is done: an append may be there that was not answered.
+            let counts = asked.kind != CallKind::Read && !asked.path.ends_with("LOCK");
+            calls += u64::from(counts);
+            assert!(!counts || calls != call + 1, "{BREAK}");
             Verdict::Proceed
         });
         let mut acknowledged = 1;

@@ -1,25 +1,28 @@
 //! Power cuts at every call that a short history makes to its disk, and again at every call of the recovery.
 
+use std::sync::{Arc, Mutex};
+
 use crate::support::history::{Fate, History, open};
-use crate::support::{Keep, Rng, SimDisk, event};
+use crate::support::runner::Runner;
+use crate::support::{Call, CallKind, Keep, Rng, SimDisk, all, event, steps};
 
 /// How many calls the history makes when nothing goes wrong.
 fn calls() -> u64 {
     let disk = SimDisk::new();
     let history = History::run(&disk);
     assert!(history.has(Fate::Durable) && history.has(Fate::Buffered) && !history.has(Fate::Refused));
-    history.check(&open(&disk).expect("open"));
+    history.check(&open(&disk).expect("open")).expect("the history");
     disk.calls()
 }
 
 /// Opens what a crash left, holds it against the history, and goes on with it.
 fn assert_recovers(history: &History, disk: &SimDisk, what: &str) {
     let store = open(disk).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let found = history.check(&store);
+    let found = history.check(&store).unwrap_or_else(|fault| panic!("{what}: {fault}"));
     drop(store);
     let store = open(disk).unwrap_or_else(|error| panic!("{what}, after a clean close: {error}"));
     assert!(store.recovery().clean, "{what}");
-    assert_eq!(history.check(&store), found, "{what}: recovery settles it");
+    assert_eq!(history.check(&store), Ok(found), "{what}: recovery settles it");
     store
         .stream("after")
         .expect("name")
@@ -45,6 +48,59 @@ fn a_power_cut_at_any_call_loses_nothing_that_was_acknowledged_as_synced() {
     }
     println!("{states} crash states");
     assert!(states > 500);
+}
+
+/// A process that is killed leaves a name that can be seen and is not durable. Whoever opens the store next must make it
+/// so: what it appends rests on it.
+#[test]
+fn a_manifest_that_a_killed_process_put_there_lasts_once_the_store_is_opened() {
+    let is_sync_of_root = |call: &Call| call.kind == CallKind::SyncDir && call.path.ends_with("bank");
+    let runner = Runner::new(SimDisk::new()).recorded();
+    runner.run(&steps::fixed()).expect("a history");
+    let moments = runner.into_moments();
+    let mut states = 0;
+    for moment in moments.iter().filter(|moment| moment.call.as_ref().is_some_and(is_sync_of_root)) {
+        let disk = moment.disk.kill();
+        let store = open(&disk).expect("open");
+        let events = all(&store).len();
+        store
+            .stream("after")
+            .expect("name")
+            .append_raw(annals::ExpectedVersion::NoStream, [event("x")])
+            .expect("append");
+        let again = open(&disk.crash(Keep::Nothing)).expect("what was acknowledged can be read");
+        assert_eq!(all(&again).len(), events + 1);
+        states += 1;
+    }
+    assert!(states > 6, "{states} moments between a rename and its sync");
+}
+
+/// The first append after a clean close needs a new file: the manifest must not say any more, when that has its name, that
+/// the store was closed at the file before it.
+#[test]
+fn a_new_file_for_the_first_append_after_a_clean_close_is_no_damage() {
+    let disk = SimDisk::new();
+    let store = open(&disk).expect("open");
+    let append = |store: &annals::Store, bytes: usize| {
+        let stream = store.stream("a").expect("name");
+        stream.append_raw(annals::ExpectedVersion::Any, [event(vec![7; bytes])]).expect("append");
+    };
+    append(&store, 40_000);
+    store.close().expect("close");
+    drop(store);
+    let store = open(&disk).expect("open");
+    let moments = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&moments);
+    disk.record(move |_, disk| seen.lock().expect("moments").push(disk));
+    append(&store, 40_000);
+    let moments = std::mem::take(&mut *moments.lock().expect("moments"));
+    assert!(moments.len() > 8, "{} calls", moments.len());
+    for (call, moment) in moments.iter().enumerate() {
+        for left in [moment.kill(), moment.crash(Keep::Everything), moment.crash(Keep::Nothing)] {
+            let store = open(&left).unwrap_or_else(|error| panic!("crash at call {call}: {error}"));
+            assert!(!all(&store).is_empty());
+        }
+    }
 }
 
 #[test]

@@ -210,7 +210,7 @@ fn fail_each_call(error: io::ErrorKind) -> (u64, u64, u64) {
         for keep in [Keep::Nothing, Keep::Everything, Keep::Some(Rng::new(rng.next()))] {
             let what = format!("call {call} of {calls} failed with {error}, then a power cut, {keep:?}");
             let store = open(&disk.crash(keep)).unwrap_or_else(|error| panic!("{what}: {error}"));
-            history.check(&store);
+            history.check(&store).unwrap_or_else(|fault| panic!("{what}: {fault}"));
         }
     }
     (calls, refused, unknown)

@@ -13,8 +13,10 @@ mod command_line;
 mod command_line_salvage;
 mod concurrency;
 mod crash;
+mod crash_lies;
 mod damage;
 mod faults;
+mod flipped_reads;
 #[cfg(feature = "bincode")]
 mod golden;
 mod handles;
@@ -43,6 +45,6 @@ mod skip_damage;
 mod snapshot_model;
 #[cfg(feature = "bincode")]
 mod snapshots;
-#[expect(dead_code, unused_imports, reason = "each test binary uses its part of what is shared")]
+#[expect(dead_code, reason = "each test binary uses its part of what is shared")]
 mod support;
 mod verify;

@@ -4,6 +4,7 @@
 //! share of the minutes, with a seed that is printed. `tests/torture.sh MINUTES` is the way to start it.
 
 mod campaign;
+mod crash;
 mod machine;
 mod real;
 #[path = "../it/support/mod.rs"]
@@ -17,6 +18,7 @@ use campaign::{Budget, Campaign, Tally};
 
 /// What is run, in this order, and its share of the time.
 const CAMPAIGNS: &[Campaign] = &[
+    crash::CAMPAIGN,
     machine::CAMPAIGN,
     real::KILLS,
     real::READERS,

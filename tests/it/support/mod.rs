@@ -2,13 +2,21 @@
 //! disk in memory.
 
 mod clock;
+#[cfg(feature = "bincode")]
+mod commands;
+pub(crate) mod crash_states;
 mod done_on_drop;
 mod events;
 mod fault;
 pub(crate) mod history;
 mod rng;
+pub(crate) mod runner;
 mod sim_crash;
 mod sim_disk;
+mod sim_file;
+mod sim_lies;
+mod sim_state;
+pub(crate) mod steps;
 
 pub(crate) use clock::ManualClock;
 pub(crate) use done_on_drop::DoneOnDrop;
@@ -17,3 +25,4 @@ pub(crate) use fault::Fault;
 pub(crate) use rng::Rng;
 pub(crate) use sim_crash::Keep;
 pub(crate) use sim_disk::{Call, CallKind, SimDisk, Verdict};
+pub(crate) use sim_lies::{Lie, LieKind, LieWhen};

@@ -1,18 +1,25 @@
 //! `SimDisk`: a disk in memory that knows what is durable and what is not.
 //!
 //! The faults it may make, and no others: a call may be answered with any error (`Verdict::Fail`; a write may have put
-//! down a part before, `Verdict::FailAfter`); a write may be short; after a failed sync the bytes it should have made
-//! durable never are, though they can still be read, as on Linux; at a chosen call the power goes: that call and all later
-//! ones fail, and [`SimDisk::crash`] gives the disk that is found afterwards (see `sim_crash.rs`).
+//! down a part before, `Verdict::FailAfter`); a read or write may be short; a read may come back with a bit flipped; after
+//! a failed sync the bytes it should have made durable can still be read, as on Linux, and a crash may leave them or not,
+//! whatever is synced later; the process may be killed, and what it wrote stays pending ([`SimDisk::kill`]); at a chosen
+//! call the power goes: that call and all later ones fail, and [`SimDisk::crash`] gives the disk that is found afterwards
+//! (`sim_crash.rs`). [`SimDisk::record`] shows the disk before every call, so that one run gives the crashes of all its
+//! calls. Beside these a test may make it break its promises (`sim_lies.rs`), to see that it is noticed.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use annals::disk::{Disk, DiskFile, DiskLock, OpenMode};
+
+use super::sim_file::SimFile;
+use super::sim_lies::{Lie, LieKind};
+use super::sim_state::{Inode, NameChange, State, parent};
 
 /// What a disk is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,53 +55,12 @@ pub(crate) enum Verdict {
     FailAfter(usize, io::ErrorKind),
     /// A read or write moves so many bytes at most.
     Short(usize),
+    /// A read comes back with this bit of it flipped, counted round its end. What is on disk stays as it is.
+    FlipBit(usize),
 }
 
 pub(super) type Hook = Box<dyn FnMut(&Call) -> Verdict + Send>;
-
-#[derive(Debug, Clone)]
-pub(super) enum Change {
-    Write { offset: usize, bytes: Vec<u8> },
-    Length(usize),
-}
-
-#[derive(Debug, Clone, Default)]
-pub(super) struct Inode {
-    /// What a reader sees.
-    pub(super) current: Vec<u8>,
-    /// What a crash leaves for certain.
-    pub(super) durable: Vec<u8>,
-    /// What a crash may leave.
-    pub(super) pending: Vec<Change>,
-    /// The name it was last opened under.
-    pub(super) path: PathBuf,
-    /// How many syncs of it have failed.
-    pub(super) failed_syncs: u64,
-}
-
-#[derive(Debug, Clone)]
-pub(super) enum NameChange {
-    Dir(PathBuf),
-    Link(PathBuf, usize),
-    Rename(PathBuf, PathBuf, usize),
-    Unlink(PathBuf),
-}
-
-#[derive(Default)]
-pub(super) struct State {
-    pub(super) dirs: BTreeSet<PathBuf>,
-    pub(super) durable_dirs: BTreeSet<PathBuf>,
-    pub(super) names: BTreeMap<PathBuf, usize>,
-    pub(super) durable_names: BTreeMap<PathBuf, usize>,
-    /// With the directory that must be synced for them to last.
-    pub(super) pending_names: Vec<(PathBuf, NameChange)>,
-    pub(super) inodes: Vec<Inode>,
-    pub(super) locked: HashSet<PathBuf>,
-    /// Calls that change something or make it durable.
-    pub(super) calls: u64,
-    pub(super) dies_at: Option<u64>,
-    pub(super) hook: Option<Hook>,
-}
+pub(super) type Recorder = Box<dyn FnMut(&Call, SimDisk) + Send>;
 
 /// All clones are the same disk.
 #[derive(Clone, Default)]
@@ -122,10 +88,8 @@ impl SimDisk {
                     state.dirs.insert(dir.to_owned());
                 }
                 let number = state.inodes.len();
-                let path = path.clone();
-                let (current, durable) = (bytes.clone(), bytes.clone());
-                state.inodes.push(Inode { current, durable, path: path.clone(), ..Inode::default() });
-                state.names.insert(path, number);
+                state.inodes.push(Inode::durable(path, Arc::new(bytes.clone())));
+                state.names.insert(path.clone(), number);
             }
             state.durable_dirs = state.dirs.clone();
             state.durable_names = state.names.clone();
@@ -136,7 +100,11 @@ impl SimDisk {
     /// All files as a reader sees them.
     pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let state = self.state();
-        state.names.iter().map(|(path, inode)| (path.clone(), state.inodes[*inode].current.clone())).collect()
+        state
+            .names
+            .iter()
+            .map(|(path, inode)| (path.clone(), state.inodes[*inode].current.to_vec()))
+            .collect()
     }
 
     /// How many calls there were that change something or make it durable.
@@ -159,16 +127,62 @@ impl SimDisk {
         self.state().hook = None;
     }
 
+    /// From now on `recorder` is given, before every call that changes something or makes it durable, the disk as it is
+    /// then: what it is given does not change any more.
+    pub(crate) fn record(&self, recorder: impl FnMut(&Call, Self) + Send + 'static) {
+        self.state().recorder = Some(Box::new(recorder));
+    }
+
+    pub(crate) fn stop_recording(&self) {
+        self.state().recorder = None;
+    }
+
+    /// Whether something may go wrong by [`SimDisk::on_call`].
+    pub(crate) fn has_hook(&self) -> bool {
+        self.state().hook.is_some()
+    }
+
+    /// How many calls have failed.
+    pub(crate) fn faults(&self) -> u64 {
+        self.state().faults
+    }
+
+    /// Whether the power has gone.
+    pub(crate) fn is_dead(&self) -> bool {
+        let state = self.state();
+        state.dies_at.is_some_and(|at| state.calls >= at)
+    }
+
+    /// The same disk as another process finds it when this one is killed now: what is pending is pending still.
+    pub(crate) fn kill(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.state().frozen())))
+    }
+
+    /// From now on the disk breaks this promise, and so do the disks that a crash makes of it.
+    pub(crate) fn lies(&self, lie: Lie) {
+        self.state().lie = Some(lie);
+    }
+
+    /// Says that a store that is there is being opened, or is no more.
+    pub(crate) fn recovering(&self, is_recovering: bool) {
+        self.state().is_recovering = is_recovering;
+    }
+
+    /// Whether a reader finds a file here.
+    pub(crate) fn has_file(&self, path: impl AsRef<Path>) -> bool {
+        self.state().names.contains_key(path.as_ref())
+    }
+
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // A hook may panic: what it panics in has changed nothing yet.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn enter(&self, kind: CallKind, path: &Path) -> io::Result<(MutexGuard<'_, State>, Verdict)> {
+    pub(super) fn enter(&self, kind: CallKind, path: &Path) -> io::Result<(MutexGuard<'_, State>, Verdict)> {
         self.enter_at(kind, path, 0, 0)
     }
 
-    fn enter_at(
+    pub(super) fn enter_at(
         &self,
         kind: CallKind,
         path: &Path,
@@ -179,22 +193,24 @@ impl SimDisk {
         if state.dies_at.is_some_and(|at| state.calls >= at) {
             return Err(io::Error::other("the power is gone"));
         }
+        let call = || Call { kind, path: path.to_owned(), offset, bytes };
         if kind != CallKind::Read {
             state.calls += 1;
+            if let Some(mut recorder) = state.recorder.take() {
+                recorder(&call(), Self(Arc::new(Mutex::new(state.frozen()))));
+                state.recorder = Some(recorder);
+            }
         }
         let verdict = match state.hook.as_mut() {
-            Some(hook) => hook(&Call { kind, path: path.to_owned(), offset, bytes }),
+            Some(hook) => hook(&call()),
             None => Verdict::Proceed,
         };
+        state.faults += u64::from(matches!(verdict, Verdict::Fail(_) | Verdict::FailAfter(..)));
         match verdict {
             Verdict::Fail(error) if kind != CallKind::Sync => Err(error.into()),
             verdict => Ok((state, verdict)),
         }
     }
-}
-
-fn parent(path: &Path) -> PathBuf {
-    path.parent().unwrap_or(Path::new("/")).to_owned()
 }
 
 impl Disk for SimDisk {
@@ -248,6 +264,9 @@ impl Disk for SimDisk {
         state.names.insert(to.to_owned(), inode);
         let change = NameChange::Rename(from.to_owned(), to.to_owned(), inode);
         state.pending_names.push((parent(to), change));
+        if Lie::tells(state.lie, LieKind::NameBeforeBytes, from, state.is_recovering) {
+            state.sync_names(&parent(to));
+        }
         Ok(())
     }
 
@@ -260,12 +279,17 @@ impl Disk for SimDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let (mut state, _) = self.enter(CallKind::SyncDir, dir)?;
-        let (of_dir, others) =
-            std::mem::take(&mut state.pending_names).into_iter().partition(|(at, _)| at == dir);
-        state.pending_names = others;
-        let of_dir: Vec<(PathBuf, NameChange)> = of_dir;
-        let State { durable_dirs, durable_names, .. } = &mut *state;
-        of_dir.iter().for_each(|(_, change)| change.apply(durable_dirs, durable_names));
+        let State { inodes, lie, is_recovering, .. } = &mut *state;
+        if Lie::tells(*lie, LieKind::DirSync, dir, *is_recovering) {
+            return Ok(());
+        }
+        let put_off =
+            inodes.iter_mut().filter(|inode| inode.sync_put_off && inode.path.parent() == Some(dir));
+        for inode in put_off {
+            inode.sync(0);
+            inode.sync_put_off = false;
+        }
+        state.sync_names(dir);
         Ok(())
     }
 
@@ -289,127 +313,6 @@ impl Disk for SimDisk {
 
     fn free_bytes(&self, _: &Path) -> io::Result<u64> {
         Ok(u64::MAX)
-    }
-}
-
-impl State {
-    fn link(&mut self, path: &Path) -> usize {
-        let number = self.inodes.len();
-        self.inodes.push(Inode { path: path.to_owned(), ..Inode::default() });
-        self.names.insert(path.to_owned(), number);
-        self.pending_names.push((parent(path), NameChange::Link(path.to_owned(), number)));
-        number
-    }
-}
-
-impl NameChange {
-    pub(super) fn apply(&self, dirs: &mut BTreeSet<PathBuf>, names: &mut BTreeMap<PathBuf, usize>) {
-        match self {
-            Self::Dir(path) => {
-                dirs.insert(path.clone());
-            }
-            Self::Link(path, inode) => {
-                names.insert(path.clone(), *inode);
-            }
-            Self::Rename(from, to, inode) => {
-                names.remove(from);
-                names.insert(to.clone(), *inode);
-            }
-            Self::Unlink(path) => {
-                names.remove(path);
-            }
-        }
-    }
-}
-
-impl Change {
-    pub(super) fn apply(&self, file: &mut Vec<u8>) {
-        match self {
-            Self::Write { offset, bytes } => {
-                file.resize(file.len().max(offset + bytes.len()), 0);
-                file[*offset..offset + bytes.len()].copy_from_slice(bytes);
-            }
-            Self::Length(length) => file.resize(file.len().max(*length), 0),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct SimFile {
-    disk: SimDisk,
-    inode: usize,
-    writable: bool,
-    /// How many failed syncs of the file this handle was told of: as on Linux, each handle is told once of a failure,
-    /// whichever handle's sync it was that failed.
-    told_of: AtomicU64,
-}
-
-impl SimFile {
-    fn path(&self) -> PathBuf {
-        self.disk.state().inodes[self.inode].path.clone()
-    }
-
-    fn change(&self, state: &mut State, change: Change) {
-        assert!(self.writable, "a file opened to be read is never written to: {}", self.inode);
-        let inode = &mut state.inodes[self.inode];
-        change.apply(&mut inode.current);
-        inode.pending.push(change);
-    }
-}
-
-impl DiskFile for SimFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let (state, verdict) = self.disk.enter_at(CallKind::Read, &self.path(), offset, buffer.len())?;
-        let bytes = &state.inodes[self.inode].current;
-        let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
-        let most = if let Verdict::Short(most) = verdict { most } else { usize::MAX };
-        let count = rest.len().min(buffer.len()).min(most);
-        buffer[..count].copy_from_slice(&rest[..count]);
-        Ok(count)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        let (mut state, verdict) = self.disk.enter_at(CallKind::Write, &self.path(), offset, bytes.len())?;
-        let count = match verdict {
-            Verdict::Short(most) | Verdict::FailAfter(most, _) => bytes.len().min(most),
-            Verdict::Proceed | Verdict::Fail(_) => bytes.len(),
-        };
-        let offset = usize::try_from(offset).expect("offset");
-        self.change(&mut state, Change::Write { offset, bytes: bytes[..count].to_vec() });
-        match verdict {
-            Verdict::FailAfter(_, error) => Err(error.into()),
-            _ => Ok(count),
-        }
-    }
-
-    fn allocate(&self, bytes: u64) {
-        if let Ok((mut state, _)) = self.disk.enter(CallKind::Allocate, &self.path()) {
-            self.change(&mut state, Change::Length(usize::try_from(bytes).expect("length")));
-        }
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        let (mut state, verdict) = self.disk.enter(CallKind::Sync, &self.path())?;
-        let Inode { durable, pending, failed_syncs, .. } = &mut state.inodes[self.inode];
-        let pending = std::mem::take(pending);
-        if let Verdict::Fail(error) = verdict {
-            *failed_syncs += 1;
-            self.told_of.store(*failed_syncs, Ordering::SeqCst);
-            return Err(error.into());
-        }
-        pending.iter().for_each(|change| change.apply(durable));
-        if self.told_of.swap(*failed_syncs, Ordering::SeqCst) < *failed_syncs {
-            return Err(io::Error::other("an earlier sync failed"));
-        }
-        Ok(())
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.sync_data()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.state().inodes[self.inode].current.len() as u64)
     }
 }
 
