@@ -103,6 +103,7 @@ fn verify_file(
 ) -> Result<Option<ScanEnd>> {
     let (mut offset, mut chain) = (FRAMES_AT, file.start);
     let mut looked_again = false;
+    let mut vouchers = scan::Vouchers::default();
     loop {
         let mut listed = Vec::new();
         let scanned = scan::scan_from(file, offset, chain, &mut |frame| {
@@ -129,7 +130,7 @@ fn verify_file(
             return Ok(Some(end));
         };
         if last == Some(None) {
-            if scan::is_torn_tail(file, &end, bad)? {
+            if scan::is_torn_tail(file, &end, bad, &mut vouchers)? {
                 findings.torn_tail = Some((file.path.clone(), bad.offset));
                 return Ok(Some(end));
             }
@@ -143,7 +144,7 @@ fn verify_file(
         findings.note(&file.path, &file.corrupt(bad.offset, &bad.what))?;
         // On behind the damage: at the next frame that comes later than the one expected here.
         let later = |header: &super::frame::FrameHeader| header.n > end.chain.n;
-        match scan::find_header(file, end.file_bytes, bad.offset + super::frame::FRAME_ALIGN, later)? {
+        match scan::find_header(file, end.file_bytes, bad.resume_at(), later)? {
             Some((next, header)) => {
                 offset = next;
                 chain = Chain {

@@ -5,11 +5,14 @@ mod account;
 #[cfg(feature = "bincode")]
 mod aggregates;
 mod append;
+mod behind_checksums;
 #[cfg(feature = "cli")]
 mod command_line;
 mod concurrency;
 mod crash;
 mod damage;
+#[cfg(feature = "bincode")]
+mod damage_judged;
 mod faults;
 #[cfg(feature = "bincode")]
 mod golden;

@@ -6,7 +6,11 @@ mod done_on_drop;
 mod events;
 mod fault;
 pub(crate) mod history;
+pub(crate) mod image;
+#[cfg(feature = "bincode")]
+pub(crate) mod images;
 mod rng;
+mod seal;
 mod sim_crash;
 mod sim_disk;
 
@@ -15,5 +19,6 @@ pub(crate) use done_on_drop::DoneOnDrop;
 pub(crate) use events::{all, count, event, event_with_id, id, payloads, to_usize};
 pub(crate) use fault::Fault;
 pub(crate) use rng::Rng;
+pub(crate) use seal::Seal;
 pub(crate) use sim_crash::Keep;
 pub(crate) use sim_disk::{Call, CallKind, SimDisk, Verdict};
