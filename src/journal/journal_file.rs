@@ -23,6 +23,7 @@ use crate::disk::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
+use crate::types::limits::JOURNAL_FILE_BYTES_MAX;
 
 use super::chain::Chain;
 
@@ -81,6 +82,11 @@ impl JournalFile {
             }
             opened => opened.map_err(|error| Error::io("opening", &path, error))?,
         };
+        let length = disk_file.len().map_err(|error| Error::io("measuring", &path, error))?;
+        if length > JOURNAL_FILE_BYTES_MAX {
+            let what = "the journal file is larger than any that annals writes";
+            return Err(Error::corrupt(&path, JOURNAL_FILE_BYTES_MAX, what));
+        }
         let mut bytes = vec![0; FRAMES_AT_USIZE];
         let count =
             read_some_at(&*disk_file, &mut bytes, 0).map_err(|error| Error::io("reading", &path, error))?;

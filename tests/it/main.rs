@@ -17,6 +17,7 @@ mod faults;
 #[cfg(feature = "bincode")]
 mod golden;
 mod held_under_attack;
+mod hostile_files;
 mod idempotency;
 mod limits;
 mod misplaced;
