@@ -3,9 +3,21 @@
 //! Without `--minutes` each campaign does a short, fixed part of its work, the same every time. With it, each takes its
 //! share of the minutes, with a seed that is printed. `tests/torture.sh MINUTES` is the way to start it.
 
-mod campaign;
-#[path = "../it/support/mod.rs"]
+#[cfg(feature = "bincode")]
+#[path = "../it/account.rs"]
 #[expect(dead_code, reason = "each test binary uses its part of what is shared")]
+mod account;
+mod campaign;
+#[cfg(feature = "bincode")]
+mod child;
+#[cfg(feature = "bincode")]
+mod damage;
+#[cfg(feature = "bincode")]
+mod hostile;
+#[cfg(feature = "bincode")]
+mod hostile_places;
+#[path = "../it/support/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "each test binary uses its part of what is shared")]
 mod support;
 
 use std::process::ExitCode;
@@ -14,7 +26,12 @@ use std::time::{Duration, Instant, SystemTime};
 use campaign::{Budget, Campaign, Tally};
 
 /// What is run, in this order, and its share of the time.
-const CAMPAIGNS: &[Campaign] = &[];
+const CAMPAIGNS: &[Campaign] = &[
+    #[cfg(feature = "bincode")]
+    Campaign { name: damage::NAME, share: 2, run: damage::run },
+    #[cfg(feature = "bincode")]
+    Campaign { name: hostile::NAME, share: 1, run: hostile::run },
+];
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
