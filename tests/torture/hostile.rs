@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use crate::campaign::{Budget, Tally};
 use crate::child::{self, Limits};
-use crate::hostile_places;
 use crate::support::image::{self, Answer, FRAME_HEADER_BYTES, Files, FrameInFile, Image};
 use crate::support::{Fault, Rng, Seal, images};
+use crate::{hostile_large, hostile_places};
 
 pub(crate) const NAME: &str = "hostile files";
 const LIMITS: Limits = Limits { address_space_bytes: 512 << 20, resident_bytes_max: 64 << 20 };
@@ -58,6 +58,7 @@ pub(crate) fn run(budget: &Budget, tally: &mut Tally) {
         return child::run(NAME, LIMITS, &COUNTS, budget, tally);
     }
     hostile_places::run(budget, tally);
+    hostile_large::run(tally);
     let bases = [images::closed(), images::killed()];
     let mut rng = Rng::new(budget.first_seed());
     let mut round = 0;

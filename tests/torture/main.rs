@@ -15,6 +15,8 @@ mod damage;
 #[cfg(feature = "bincode")]
 mod hostile;
 #[cfg(feature = "bincode")]
+mod hostile_large;
+#[cfg(feature = "bincode")]
 mod hostile_places;
 #[path = "../it/support/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "each test binary uses its part of what is shared")]
