@@ -19,7 +19,7 @@ fn is_journal(path: &std::path::Path) -> bool {
 }
 
 fn bases() -> [Image; 3] {
-    [images::closed(), images::killed(), images::torn()]
+    [images::closed(), images::unmarked(), images::torn()]
 }
 
 #[test]

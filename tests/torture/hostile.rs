@@ -59,7 +59,7 @@ pub(crate) fn run(budget: &Budget, tally: &mut Tally) {
     }
     hostile_places::run(budget, tally);
     hostile_large::run(tally);
-    let bases = [images::closed(), images::killed()];
+    let bases = [images::closed(), images::killed(), images::unmarked()];
     let mut rng = Rng::new(budget.first_seed());
     let mut round = 0;
     loop {
@@ -158,6 +158,7 @@ const MANIFEST: Layout = &[
     ("closed at n", 72, 8),
     ("segments", 80, 4),
 ];
+const LOCK: Layout = &[("version", 8, 4), ("zeros", 12, 4), ("durable mark", 16, 8), ("more zeros", 24, 4)];
 const JOURNAL: Layout =
     &[("version", 8, 4), ("zeros", 12, 4), ("number", 32, 8), ("first position", 40, 8), ("first n", 48, 8)];
 const FRAME: Layout = &[
@@ -208,6 +209,9 @@ fn fields(base: &Image) -> Vec<Field> {
         }));
     };
     add(&image::manifest(), None, 0, MANIFEST);
+    if base.files.contains_key(&image::lock()) {
+        add(&image::lock(), None, 0, LOCK);
+    }
     base.journals().for_each(|(path, _)| add(path, None, 0, JOURNAL));
     let packs = base.files.keys().filter(|path| path.parent().is_some_and(|dir| dir.ends_with("snapshots")));
     packs.for_each(|path| add(path, None, 0, PACK));

@@ -69,7 +69,7 @@ const THINGS: [Thing; 10] = [
 ];
 
 pub(crate) fn run(budget: &Budget, tally: &mut Tally) {
-    for base in [images::torn(), images::closed(), images::killed()] {
+    for base in [images::torn(), images::closed(), images::killed(), images::unmarked()] {
         for place in FILES.iter().chain(&DIRS) {
             for thing in THINGS {
                 // That the way to a store is a link, or that nothing is there, is no attack.

@@ -51,7 +51,11 @@ pub fn base() -> &'static Base {
         let used = journal.iter().rposition(|byte| *byte != 0).expect("frames") + 1;
         journal.truncate(used + 256);
         store.close().expect("close");
-        Base { killed, closed: disk.files() }
+        let mut closed = disk.files();
+        // Without the durable mark, which would refuse most of what the targets make of the end.
+        killed.remove(&image::lock());
+        closed.remove(&image::lock());
+        Base { killed, closed }
     })
 }
 

@@ -66,6 +66,12 @@ impl Image {
         (1..).zip(found).take_while(|(n, frame)| frame.n == *n).map(|(_, frame)| frame).collect()
     }
 
+    /// The last frame that the lock's file says was synced; 0 without one.
+    fn durable_mark(&self) -> u64 {
+        let n = self.files.get(&lock()).and_then(|bytes| bytes.get(16..24));
+        n.map_or(0, |n| u64::from_le_bytes(n.try_into().expect("eight bytes")))
+    }
+
     /// Judges what a store made of damaged files of this image.
     ///
     /// # Errors
@@ -123,6 +129,12 @@ impl Image {
                 lost.n, voucher.n
             )));
         }
+        if damaged.get(&lock()) == self.files.get(&lock()) && self.durable_mark() >= lost.n {
+            return Err(Fault::Loss(format!(
+                "frame {} is gone though the durable mark vouches for it",
+                lost.n
+            )));
+        }
         if store.recovery().clean {
             return Err(Fault::Loss(format!("frame {} of a closed store is gone", lost.n)));
         }
@@ -136,6 +148,10 @@ impl Image {
 
 pub(crate) fn manifest() -> PathBuf {
     Path::new(ROOT).join("MANIFEST")
+}
+
+pub(crate) fn lock() -> PathBuf {
+    Path::new(ROOT).join("LOCK")
 }
 
 /// The frames of a journal file whose bytes are as they were written.

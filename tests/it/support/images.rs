@@ -61,9 +61,16 @@ pub(crate) fn killed() -> Image {
     Image::of("killed", disk.crash(Keep::Everything).files(), &store)
 }
 
-/// One whose process was killed in the middle of an append.
-pub(crate) fn torn() -> Image {
+/// One whose power went, and with it the durable mark: only later frames vouch for earlier ones.
+pub(crate) fn unmarked() -> Image {
     let mut image = killed();
+    image.files.remove(&image::lock());
+    Image { name: "unmarked", ..image }
+}
+
+/// The same in the middle of an append.
+pub(crate) fn torn() -> Image {
+    let mut image = unmarked();
     let last = image.frames().pop().expect("a frame");
     let torn: Vec<u8> = image.files[&last.path][last.start..last.start + 40].to_vec();
     image.files.get_mut(&last.path).expect("file")[last.end..last.end + 40].copy_from_slice(&torn);

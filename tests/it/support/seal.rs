@@ -40,6 +40,8 @@ impl Seal {
         let dir = path.parent().and_then(Path::file_name).unwrap_or_default();
         if path.ends_with("MANIFEST") {
             self.manifest(bytes);
+        } else if path.ends_with("LOCK") {
+            self.durable_mark(bytes);
         } else if dir == "journal" {
             self.journal_header(number, bytes);
             self.frames(number, bytes, FRAMES_AT);
@@ -53,6 +55,14 @@ impl Seal {
         if bytes.len() >= 88 {
             let crc = self.crc(0, &[&bytes[..84], &bytes[88..]]);
             bytes[84..88].copy_from_slice(&crc);
+        }
+    }
+
+    /// The durable mark's checksum.
+    pub(crate) fn durable_mark(self, bytes: &mut [u8]) {
+        if bytes.len() >= 32 {
+            let crc = self.crc(0, &[&bytes[..28]]);
+            bytes[28..32].copy_from_slice(&crc);
         }
     }
 
