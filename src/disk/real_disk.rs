@@ -39,14 +39,7 @@ impl Disk for RealDisk {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        fs::read_dir(dir)?
-            .map(|entry| {
-                let name = entry?.file_name().into_string();
-                name.map_err(|name| {
-                    io::Error::new(io::ErrorKind::InvalidData, format!("file name {name:?} is not UTF-8"))
-                })
-            })
-            .collect()
+        fs::read_dir(dir)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
     }
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {

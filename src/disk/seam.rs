@@ -33,10 +33,11 @@ pub trait Disk: Send + Sync + fmt::Debug {
     /// As the operating system says; `NotFound` when it is not there, `NotADirectory` when it is something else.
     fn resolve(&self, dir: &Path) -> io::Result<PathBuf>;
 
-    /// The names of what lies in a directory, in any order.
+    /// The names of what lies in a directory, in any order. Of a name that is not UTF-8, what is not is replaced: it is none
+    /// that annals gives, and only told.
     ///
     /// # Errors
-    /// As the operating system says; `InvalidData` for a name that is not UTF-8.
+    /// As the operating system says.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
 
     /// Opens a regular file, never through a link in its last part.

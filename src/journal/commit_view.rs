@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::disk::Cursor;
+use crate::types::limits::COMMIT_EVENTS_MAX;
 use crate::types::{Position, RecordedEvent, Timestamp};
 
 use super::draft::BODY_HEADER_BYTES;
@@ -31,6 +32,10 @@ pub(crate) enum BadCommit {
     Cut,
     #[error("commit holds records that this version does not know")]
     UnknownRecords,
+    #[error("commit of {0} events")]
+    Count(u32),
+    #[error("commit's records do not lie one behind another")]
+    Gap,
     #[error("event {0} of the commit: {1}")]
     Record(u32, BadRecord),
 }
@@ -59,8 +64,16 @@ impl CommitView {
         let recorded_at = Timestamp::from_micros(recorded_at);
         let first_position = Position::new(first_position);
         let view = Self { bytes, body, end, first_position, recorded_at, event_count };
-        (0..event_count).try_for_each(|at| view.check(at))?;
-        Ok(view)
+        if event_count == 0 || to_usize(event_count) > COMMIT_EVENTS_MAX {
+            return Err(BadCommit::Count(event_count));
+        }
+        // The records lie one behind another and fill the body: so a commit has one form only, and a small body cannot
+        // say that it holds many large records.
+        let mut next = to_usize(body) + BODY_HEADER_BYTES + 4 * to_usize(event_count);
+        for at in 0..event_count {
+            next = view.check(at, next)?;
+        }
+        if next == to_usize(end) { Ok(view) } else { Err(BadCommit::Gap) }
     }
 
     /// How many events it has.
@@ -127,10 +140,15 @@ impl CommitView {
         record::event(Arc::clone(&self.bytes), to_u32(start), position, at, self.recorded_at)
     }
 
-    fn check(&self, at: u32) -> Result<(), BadCommit> {
+    /// Checks the record of event `at`, which must start at `expected`; where it ends.
+    fn check(&self, at: u32, expected: usize) -> Result<usize, BadCommit> {
         let bad = |bad| BadCommit::Record(at, bad);
         let (start, head) = self.record(at).ok_or(BadCommit::Cut)?.map_err(bad)?;
-        head.check_texts(self.bytes.get(start..).unwrap_or_default()).map_err(bad)
+        if start != expected {
+            return Err(BadCommit::Gap);
+        }
+        head.check_texts(self.bytes.get(start..).unwrap_or_default()).map_err(bad)?;
+        Ok(start + head.record_bytes())
     }
 
     /// Where the record of event `at` starts, and its head.

@@ -21,7 +21,7 @@ use crate::types::{ClosedAt, StoreId};
 use super::chain::Chain;
 use super::journal_file::{FRAMES_AT, JournalFile, file_name};
 use super::recover::{check_closed, journal_numbers};
-use super::scan::{self, ScanEnd};
+use super::scan::{self, ScanEnd, Vouchers};
 use super::{Files, ScannedFrame, TornTail};
 
 /// How often the end is looked at while writers come and go.
@@ -203,7 +203,7 @@ impl Follower {
                 Err(error) => suspect(Err(error)),
             };
         }
-        match scan::torn_tail(&file, &end, now.durable) {
+        match scan::torn_tail(&file, &end, now.durable, &mut Vouchers::default()) {
             Ok(None) => Ok(Verdict::Done),
             Ok(Some(bad)) => suspect(TornTail::found(&file, &end, bad).map(Some)),
             Err(error) => suspect(Err(error)),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::disk::{Disk, Seed};
+use crate::disk::{Disk, Seed, list_own_dir};
 use crate::types::StoreId;
 
 use super::journal_file::{Claim, JournalFile, number_of};
@@ -12,7 +12,7 @@ use super::scan;
 /// The store that most of the sound file headers name. If there is none: the store that a damaged header, or `hint`, names
 /// and to which at least one frame in these files belongs. `None` when nothing tells.
 pub(crate) fn identify(disk: &dyn Disk, dir: &Path, hint: Option<StoreId>) -> Option<StoreId> {
-    let names = disk.list(dir).ok()?;
+    let names = list_own_dir(disk, dir).ok()?;
     let any = hint.unwrap_or(StoreId::from_bytes([0; 16]));
     let open = |name: &String| JournalFile::open_damaged(disk, dir.join(name), any, 0).ok();
     let claims: Vec<(String, Claim)> =

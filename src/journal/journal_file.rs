@@ -23,6 +23,7 @@ use crate::disk::{
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
+use crate::types::limits::JOURNAL_FILE_BYTES_MAX;
 
 use super::chain::Chain;
 use super::read_around::{ReadAround, Unreadable};
@@ -128,8 +129,12 @@ impl JournalFile {
         Ok(DamagedFile { file, header, claim: claim(&bytes), unreadable })
     }
 
-    /// The bytes before the first frame, as far as they are there.
+    /// The bytes before the first frame, as far as they are there, of a file that is not larger than any of ours.
     fn header_bytes(&self) -> Result<Vec<u8>> {
+        if self.bytes()? > JOURNAL_FILE_BYTES_MAX {
+            let what = "the journal file is larger than any that annals writes";
+            return Err(self.corrupt(JOURNAL_FILE_BYTES_MAX, what));
+        }
         let mut bytes = vec![0; FRAMES_AT_USIZE];
         let count = read_some_at(&*self.disk_file, &mut bytes, 0)
             .map_err(|error| Error::io("reading", &self.path, error))?;

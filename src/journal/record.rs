@@ -153,6 +153,11 @@ fn parse_fixed(cursor: &mut Cursor<'_>) -> Option<Result<RecordHead, BadRecord>>
 }
 
 impl RecordHead {
+    /// Bytes of the whole record.
+    pub(crate) fn record_bytes(&self) -> usize {
+        to_usize(self.lengths.record)
+    }
+
     /// The stream's name in the record's bytes; `None` when it is not text.
     pub(crate) fn stream_in<'a>(&self, record: &'a [u8]) -> Option<&'a str> {
         text(record, in_usize(self.layout(0).stream..self.layout(0).event_type))

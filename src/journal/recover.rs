@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{
-    Disk, DiskFile, OpenMode, TEMPORARY_SUFFIX, create_complete, read_exact_at, read_some_at, write_all_at,
-    write_zeros_at,
+    Disk, DiskFile, OpenMode, TEMPORARY_SUFFIX, create_complete, list_own_dir, read_exact_at, read_some_at,
+    write_all_at, write_zeros_at,
 };
 use crate::error::{Error, Result};
+use crate::types::limits::JOURNAL_FILE_BYTES_MAX;
 use crate::types::{ClosedAt, StoreId};
 
 use super::appender::Tail;
@@ -22,7 +23,7 @@ use super::chain::Chain;
 use super::frame::FrameKind;
 use super::journal_file::{FRAMES_AT, JournalFile, file_name, number_of};
 use super::prepared::FIRST_STEP_BYTES;
-use super::scan::{self, BadFrame, ScanEnd};
+use super::scan::{self, BadFrame, ScanEnd, Vouchers};
 use super::{FrameAt, ScannedFrame, TornTail};
 
 const COPY_BYTES: u64 = 1 << 20;
@@ -123,7 +124,7 @@ fn scan_following(
 
 /// The numbers of the journal files, which must be without gaps from `oldest` on.
 pub(crate) fn journal_numbers(disk: &dyn Disk, dir: &Path, oldest: u64) -> Result<Vec<u64>> {
-    let names = disk.list(dir).map_err(|error| Error::io("listing", dir, error))?;
+    let names = list_own_dir(disk, dir).map_err(|error| Error::io("listing", dir, error))?;
     let mut numbers = Vec::new();
     for name in &names {
         match number_of(name) {
@@ -190,7 +191,7 @@ fn put_end_right(
     if recovery.closed.is_some() {
         return Ok((None, 0));
     }
-    let torn = match scan::torn_tail(file, end, recovery.durable)? {
+    let torn = match scan::torn_tail(file, end, recovery.durable, &mut Vouchers::default())? {
         None => None,
         Some(bad) => Some(cut(recovery, file, end, bad)?),
     };
@@ -231,7 +232,7 @@ fn cut(recovery: &Recovery<'_>, file: &JournalFile, end: &ScanEnd, bad: &BadFram
 
 /// A name in quarantine that no copy has: an earlier recovery, cut short while it cleared the tail, may have left one.
 fn free_name(recovery: &Recovery<'_>, wanted: &str) -> Result<PathBuf> {
-    let taken = recovery.disk.list(recovery.quarantine);
+    let taken = list_own_dir(recovery.disk, recovery.quarantine);
     let taken = taken.map_err(|error| Error::io("listing", recovery.quarantine, error))?;
     let mut name = wanted.to_owned();
     for number in 2_u64.. {
@@ -297,7 +298,10 @@ pub(crate) fn holds_no_frame(disk: &dyn Disk, dir: &Path) -> Result<bool> {
         [1] => {
             let opened = disk.open(&path, OpenMode::Read);
             let file = opened.map_err(|error| Error::io("opening", &path, error))?;
-            is_zero_from(&*file, FRAMES_AT).map_err(|error| Error::io("reading", &path, error))
+            let reading = |error| Error::io("reading", &path, error);
+            // One that is too large is no file of ours, and its zeros are not worth the time to read them.
+            let is_ours = file.len().map_err(reading)? <= JOURNAL_FILE_BYTES_MAX;
+            Ok(is_ours && is_zero_from(&*file, FRAMES_AT).map_err(reading)?)
         }
         // A second file is made for a commit.
         _ => Ok(false),

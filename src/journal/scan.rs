@@ -52,6 +52,14 @@ pub(crate) struct BadFrame {
     pub(crate) misplaced: bool,
 }
 
+impl BadFrame {
+    /// Where the next frame may stand. What lies within a frame whose header is sound is its body, whatever it looks like;
+    /// and each byte of a file that is full of such headers is read once.
+    pub(crate) fn resume_at(&self) -> u64 {
+        self.offset + self.extent.frame_bytes().unwrap_or(FRAME_ALIGN)
+    }
+}
+
 /// Scans `file`, whose first frame must follow `start`. The caller's errors end the scan.
 pub(crate) fn scan(
     file: &JournalFile,
@@ -104,7 +112,11 @@ pub(crate) fn scan_frames(
                     ),
                 };
                 let events = commit.as_ref().map_or(0, |commit| u64::from(commit.event_count()));
-                end.chain = end.chain.after(events, header_crc)?;
+                // No store counts this far: it would have refused the append.
+                end.chain = end
+                    .chain
+                    .after(events, header_crc)
+                    .map_err(|error| file.corrupt(end.offset, error.what()))?;
                 end.durable = end.durable.max(header.durable);
                 end.last = Some(header);
                 let at = FrameAt::new(file.number, end.offset, &header);
@@ -159,7 +171,7 @@ fn next_frame(file: &JournalFile, window: &mut Window<'_>, end: &ScanEnd) -> Res
 }
 
 /// What an unfinished write left at the end of the last file of a journal that was not closed cleanly, if anything.
-/// `durable` is the durable mark.
+/// `durable` is the durable mark; `vouchers` is for this file, and for one end after another in their order.
 ///
 /// # Errors
 /// `Corrupt` for anything else that is not as it was written.
@@ -167,6 +179,7 @@ pub(crate) fn torn_tail<'a>(
     file: &JournalFile,
     end: &'a ScanEnd,
     durable: u64,
+    vouchers: &mut Vouchers,
 ) -> Result<Option<&'a BadFrame>> {
     let was_synced = end.chain.n <= durable;
     match &end.bad {
@@ -178,14 +191,14 @@ pub(crate) fn torn_tail<'a>(
             Err(file.corrupt(end.offset, what))
         }
         None => Ok(None),
-        Some(bad) if !was_synced && is_torn_tail(file, end, bad)? => Ok(Some(bad)),
+        Some(bad) if !was_synced && is_torn_tail(file, end, bad, vouchers)? => Ok(Some(bad)),
         Some(bad) => Err(file.corrupt(bad.offset, &bad.what)),
     }
 }
 
 /// Whether a bad frame is a torn tail, given that it is in the last file. Anything else is damage.
-pub(crate) fn is_torn_tail(file: &JournalFile, end: &ScanEnd, bad: &BadFrame) -> Result<bool> {
-    if bad.misplaced || vouching_header_after(file, end, bad)? {
+fn is_torn_tail(file: &JournalFile, end: &ScanEnd, bad: &BadFrame, vouchers: &mut Vouchers) -> Result<bool> {
+    if bad.misplaced || vouchers.vouch(file, end, bad)? {
         return Ok(false);
     }
     let mut window = Window::new(file, end.file_bytes);
@@ -193,10 +206,27 @@ pub(crate) fn is_torn_tail(file: &JournalFile, end: &ScanEnd, bad: &BadFrame) ->
     Ok(torn::is_torn(bad.offset, bytes, bad.extent))
 }
 
-/// The first later header in this file that says the frame expected here had been synced.
-fn vouching_header_after(file: &JournalFile, end: &ScanEnd, bad: &BadFrame) -> Result<bool> {
-    let vouches = |header: &FrameHeader| header.durable >= end.chain.n;
-    Ok(find_header(file, end.file_bytes, bad.offset + FRAME_ALIGN, vouches)?.is_some())
+/// The search for later headers of a file that say of a bad frame that it had been synced. It goes on where it stood at
+/// the bad frame before, so that a file full of damage is looked through once and not once for each bad frame.
+#[derive(Debug, Default)]
+pub(crate) struct Vouchers {
+    /// Before this, no header says of the last bad frame asked about, or of a later one, that it was synced.
+    next: u64,
+    /// The header at `next`, if the search stopped at one: what it says was synced.
+    durable: Option<u64>,
+}
+
+impl Vouchers {
+    fn vouch(&mut self, file: &JournalFile, end: &ScanEnd, bad: &BadFrame) -> Result<bool> {
+        let behind = bad.offset + FRAME_ALIGN;
+        if behind > self.next || self.durable.is_none_or(|durable| durable < end.chain.n) {
+            let vouches = |header: &FrameHeader| header.durable >= end.chain.n;
+            let found = find_header(file, end.file_bytes, behind.max(self.next), vouches)?;
+            self.next = found.map_or(end.file_bytes, |(offset, _)| offset);
+            self.durable = found.map(|(_, header)| header.durable);
+        }
+        Ok(self.durable.is_some())
+    }
 }
 
 /// The next offset at or after `from` where a sound header stands that `wanted` accepts, and the header.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, Seed};
+use crate::disk::{Disk, Seed, list_own_dir};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
 
@@ -74,7 +74,7 @@ impl FoundFrame {
 /// # Errors
 /// `UnsupportedVersion` when a file or a frame is sound and of a newer format; `Io` when the directory cannot be listed.
 pub(crate) fn search(disk: &dyn Disk, dir: &Path, store: StoreId) -> Result<Search> {
-    let mut names = disk.list(dir).map_err(|error| Error::io("listing", dir, error))?;
+    let mut names = list_own_dir(disk, dir).map_err(|error| Error::io("listing", dir, error))?;
     names.sort_unstable_by_key(|name| (number_of(name).unwrap_or(u64::MAX), name.clone()));
     let opened: Vec<DamagedFile> =
         names.iter().filter_map(|name| open(disk, dir.join(name), store).ok()).collect();

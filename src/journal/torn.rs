@@ -34,6 +34,14 @@ impl Extent {
         }
     }
 
+    /// Bytes of the whole frame, if they are known.
+    pub(crate) fn frame_bytes(self) -> Option<u64> {
+        match self {
+            Self::HeaderOnly => None,
+            Self::Frame(bytes) => Some(bytes),
+        }
+    }
+
     /// The bytes that are known to be the frame's.
     fn known(self) -> usize {
         match self {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::disk::Disk;
+use crate::disk::{Disk, list_own_dir};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{ClosedAt, StoreId};
 
@@ -64,7 +64,7 @@ impl JournalFindings {
 
     /// The numbers of the files that are there, ascending. Names that look like ours and are not are listed.
     fn numbers(&mut self, disk: &dyn Disk, dir: &Path) -> Result<Vec<u64>> {
-        let names = match disk.list(dir) {
+        let names = match list_own_dir(disk, dir) {
             Ok(names) => names,
             Err(error) => {
                 self.note(dir, &Error::io("listing", dir, error))?;
@@ -203,6 +203,7 @@ fn verify_file(
     findings.bytes += file.bytes()?;
     let Some((mut offset, mut chain)) = begin(findings, damaged, before)? else { return Ok(None) };
     let mut looked_again = false;
+    let mut vouchers = scan::Vouchers::default();
     loop {
         let mut listed = Vec::new();
         let scanned = scan::scan_from(file, offset, chain, &mut |frame| {
@@ -213,18 +214,20 @@ fn verify_file(
             Ok(())
         });
         listed.iter().try_for_each(|error| findings.note(&file.path, error))?;
-        let (bad_at, expected_n) = match scanned {
+        let (resume_at, expected_n) = match scanned {
             Err(error) => {
                 findings.note(&file.path, &error)?;
                 // A frame whose records cannot be read. One that a newer version wrote has no place: it ends the look.
                 match error.place() {
-                    Some(place) => (place.offset, chain.n),
+                    Some(place) => (place.offset.saturating_add(FRAME_ALIGN), chain.n),
                     None => return Ok(None),
                 }
             }
             Ok(end) => {
                 let judged = match (last, &end.bad) {
-                    (Some(EndsAt::LeastFrame(durable)), _) => scan::torn_tail(file, &end, durable),
+                    (Some(EndsAt::LeastFrame(durable)), _) => {
+                        scan::torn_tail(file, &end, durable, &mut vouchers)
+                    }
                     (_, Some(bad)) => Err(file.corrupt(bad.offset, &bad.what)),
                     (Some(EndsAt::Closed(closed)), None) => check_closed(file, &end, closed).map(|()| None),
                     (None, None) => Ok(None),
@@ -245,12 +248,12 @@ fn verify_file(
                     Err(error) => findings.note(&file.path, &error)?,
                 }
                 let Some(bad) = &end.bad else { return Ok(Some(end)) };
-                (bad.offset, end.chain.n)
+                (bad.resume_at(), end.chain.n)
             }
         };
         // On behind the damage: at the next frame that comes later than the one expected here.
         let later = |header: &FrameHeader| header.n > expected_n;
-        match scan::find_header(file, file.bytes()?, bad_at.saturating_add(FRAME_ALIGN), later)? {
+        match scan::find_header(file, file.bytes()?, resume_at, later)? {
             Some((next, header)) => (offset, chain) = (next, chain_before(&header)),
             None => return Ok(None),
         }

@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 use super::journal_file::JournalFile;
 
 const WINDOW_BYTES: u64 = 1 << 20;
+/// What the first window has; each further one has twice as much. Whoever looks at one damaged place after another begins
+/// anew at each of them, and must not read a megabyte every time.
+const FIRST_WINDOW_BYTES: u64 = 4 << 10;
 
 /// A piece of a file in memory. A frame inside it is shared with whoever keeps it, never copied.
 #[derive(Debug)]
@@ -16,11 +19,13 @@ pub(crate) struct Window<'a> {
     file_bytes: u64,
     start: u64,
     bytes: Arc<Vec<u8>>,
+    /// What the next window has, if no more is asked for.
+    next_bytes: u64,
 }
 
 impl<'a> Window<'a> {
     pub(crate) fn new(file: &'a JournalFile, file_bytes: u64) -> Self {
-        Self { file, file_bytes, start: 0, bytes: Arc::new(Vec::new()) }
+        Self { file, file_bytes, start: 0, bytes: Arc::new(Vec::new()), next_bytes: FIRST_WINDOW_BYTES }
     }
 
     /// Up to `count` bytes at `offset`; fewer where the file ends. Reads at least a window's worth when it reads.
@@ -28,7 +33,8 @@ impl<'a> Window<'a> {
         let end = offset.saturating_add(count).min(self.file_bytes);
         if offset < self.start || end > self.start + self.bytes.len() as u64 {
             // Never more than the rest of the file, whatever a length field says.
-            let wanted = count.max(WINDOW_BYTES).min(self.file_bytes.saturating_sub(offset));
+            let wanted = count.max(self.next_bytes).min(self.file_bytes.saturating_sub(offset));
+            self.next_bytes = (self.next_bytes * 2).min(WINDOW_BYTES);
             let mut bytes = vec![0; usize::try_from(wanted).unwrap_or(usize::MAX)];
             let read = read_some_at(&*self.file.disk_file, &mut bytes, offset)
                 .map_err(|error| Error::io("reading", &self.file.path, error))?;
@@ -41,6 +47,13 @@ impl<'a> Window<'a> {
         Ok(self.bytes.get(from..to).unwrap_or_default())
     }
 
+    /// The bytes from `offset` to the end of a window; none at the end of the file.
+    fn rest_at(&mut self, offset: u64) -> Result<&[u8]> {
+        self.at(offset, 1)?;
+        let from = usize::try_from(offset - self.start).unwrap_or(usize::MAX);
+        Ok(self.bytes.get(from..).unwrap_or_default())
+    }
+
     /// The shared bytes and where `offset` lies in them. `offset` must have been read by [`Window::at`].
     pub(crate) fn share(&self, offset: u64) -> (Arc<Vec<u8>>, u32) {
         let at = offset.checked_sub(self.start).and_then(|at| u32::try_from(at).ok());
@@ -51,7 +64,7 @@ impl<'a> Window<'a> {
     pub(crate) fn first_nonzero(&mut self, offset: u64) -> Result<Option<u64>> {
         let mut at = offset;
         while at < self.file_bytes {
-            let bytes = self.at(at, WINDOW_BYTES)?;
+            let bytes = self.rest_at(at)?;
             if bytes.is_empty() {
                 return Err(self.file.corrupt(at, "the file ended while it was read"));
             }
@@ -68,7 +81,7 @@ impl<'a> Window<'a> {
         let mut end = offset;
         while let Some(at) = self.first_nonzero(end)? {
             end = at + 1;
-            let bytes = self.at(end, WINDOW_BYTES)?;
+            let bytes = self.rest_at(end)?;
             let last = bytes.iter().rposition(|byte| *byte != 0);
             end += last.map_or(0, |last| last as u64 + 1);
         }

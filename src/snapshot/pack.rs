@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Cursor, Disk, DiskFile, OpenMode, Seed, put_u32, put_u64, read_some_at};
+use crate::disk::{Cursor, Disk, DiskFile, OpenMode, Seed, list_own_dir, put_u32, put_u64, read_some_at};
 use crate::types::StoreId;
 
 pub(super) const FORMAT_VERSION: u32 = 1;
@@ -107,7 +107,7 @@ pub(super) fn number_of(name: &str) -> Option<u64> {
 
 /// The numbers of the packs in a directory, ascending.
 pub(super) fn numbers_in(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u64>> {
-    let mut numbers: Vec<u64> = disk.list(dir)?.iter().filter_map(|name| number_of(name)).collect();
+    let mut numbers: Vec<u64> = list_own_dir(disk, dir)?.iter().filter_map(|name| number_of(name)).collect();
     numbers.sort_unstable();
     Ok(numbers)
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::disk::{Disk, DiskFile, Seed, TEMPORARY_SUFFIX, create_complete, write_all_at};
+use crate::disk::{Disk, DiskFile, Seed, TEMPORARY_SUFFIX, create_complete, list_own_dir, write_all_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
 
@@ -190,7 +190,7 @@ impl Packs {
         }
         let Self { disk, dir, .. } = self;
         disk.create_dir(dir).map_err(|error| Error::io("creating directory", dir, error))?;
-        let names = disk.list(dir).map_err(|error| Error::io("listing", dir, error))?;
+        let names = list_own_dir(&**disk, dir).map_err(|error| Error::io("listing", dir, error))?;
         let is_ours = |name: &&String| {
             name.strip_suffix(TEMPORARY_SUFFIX).is_some_and(|name| pack::number_of(name).is_some())
         };

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, Damage, identify, verify_files};
 use crate::manifest::{MANIFEST_NAME, Manifest, read_durable_mark};
 use crate::snapshot::verify_snapshots;
-use crate::types::{ClosedAt, StoreId};
+use crate::types::{ClosedAt, StoreId, Timestamp};
 
 use super::Options;
 use super::open::{SNAPSHOTS_DIR, journal_dir};
@@ -152,11 +152,12 @@ pub(super) fn look(
     })
 }
 
-/// The next version of every stream seen since the last damage.
+/// The next version of every stream seen since the last damage, and the time of the last commit.
 #[derive(Debug, Default)]
 struct Versions {
     next: HashMap<String, u64>,
     last_n: u64,
+    last_recorded_at: Option<Timestamp>,
     /// Frames are missing before the ones looked at now: a stream may go on at any version.
     after_gap: bool,
 }
@@ -172,9 +173,13 @@ impl Versions {
         self.last_n = n;
     }
 
-    /// Whether every event of a commit carries the next version of its stream.
+    /// Whether a commit was recorded after the one ahead of it, and every event of it carries the next version of its stream.
     fn check(&mut self, commit: &CommitView) -> Result<(), String> {
         let mut told = Ok(());
+        if self.last_recorded_at.is_some_and(|last| last > commit.recorded_at()) {
+            told = Err("commit was recorded before the one ahead of it".to_owned());
+        }
+        self.last_recorded_at = Some(commit.recorded_at());
         for number in 0..commit.event_count() {
             let event = commit.event(number);
             let version = event.version().as_u64();

@@ -12,6 +12,11 @@ use LieKind::{DirSync, FileSync, NameBeforeBytes, WriteAfterSync};
 use LieWhen::{Always, Recovering};
 
 const EFFORT: Effort = Effort { subsets_max: 16, samples: 4, again_one_in: 20 };
+/// What lies in recovery only is seen by crashes of recoveries.
+const EFFORT_IN_RECOVERY: Effort = Effort { subsets_max: 2, samples: 1, again_one_in: 2 };
+/// What harms nobody is looked for to the end of a history, and never found.
+const EFFORT_IN_VAIN: Effort = Effort { subsets_max: 4, samples: 1, again_one_in: 200 };
+const HISTORIES: u64 = 8;
 
 fn any(_: &Path) -> bool {
     true
@@ -51,10 +56,16 @@ fn root(path: &Path) -> bool {
 
 /// The first fault that the campaign reports on a disk that lies, and after how many crash states; `None` when it reports
 /// none.
-fn caught(kind: LieKind, of: fn(&Path) -> bool, when: LieWhen) -> Option<(u64, String)> {
+fn caught(
+    kind: LieKind,
+    of: fn(&Path) -> bool,
+    when: LieWhen,
+    effort: Effort,
+    histories: u64,
+) -> Option<(u64, String)> {
     let fault: RefCell<Option<(u64, String)>> = RefCell::new(None);
     let mut states = 0;
-    for number in 0..8 {
+    for number in 0..histories {
         let mut rng = Rng::new(number);
         let steps = match number {
             0 => steps::fixed(),
@@ -75,7 +86,7 @@ fn caught(kind: LieKind, of: fn(&Path) -> bool, when: LieWhen) -> Option<(u64, S
             };
             *fault.borrow_mut() = Some((states, format!("{found}; {name}")));
         };
-        let mut crashes = CrashStates::new(EFFORT, 64 << 10, rng, &mut judge);
+        let mut crashes = CrashStates::new(effort, 64 << 10, rng, &mut judge);
         crashes.of(disk, &steps, &format!("history {number}"), &|| fault.borrow().is_none());
         if fault.borrow().is_some() {
             break;
@@ -90,7 +101,8 @@ type Named<'a> = (&'a str, LieKind, fn(&Path) -> bool, LieWhen);
 fn assert_caught(lies: &[Named<'_>]) {
     let mut missed = Vec::new();
     for (what, kind, of, when) in lies {
-        match caught(*kind, *of, *when) {
+        let effort = if *when == Recovering { EFFORT_IN_RECOVERY } else { EFFORT };
+        match caught(*kind, *of, *when, effort, HISTORIES) {
             Some((states, fault)) => println!("{what}: caught by state {states}: {fault}"),
             None => missed.push(*what),
         }
@@ -128,20 +140,27 @@ fn two_steps_in_another_order_are_noticed() {
     assert_caught(&[
         ("a new journal file has its name before its bytes", NameBeforeBytes, new_journal, Always),
         ("a new manifest has its name before its bytes", NameBeforeBytes, new_manifest, Always),
-        ("a copy in quarantine has its name before its bytes", NameBeforeBytes, quarantine, Always),
         ("the last write to a journal file passes its sync", WriteAfterSync, journal, Always),
         ("the same in recovery", WriteAfterSync, journal, Recovering),
-        ("the last write to a new journal file passes its sync", WriteAfterSync, new_journal, Always),
         ("the last write to a new manifest passes its sync", WriteAfterSync, new_manifest, Always),
     ]);
 }
 
-/// They are a cache: without these syncs a crash may cost a snapshot, and never an answer. They are made so that compaction
-/// does not throw away old packs for a new one that a power cut takes.
+/// What is known to be harmless, and why. If one of these is caught, the reason holds no longer.
 #[test]
-fn syncs_of_snapshots_that_do_nothing_change_no_answer() {
-    for kind in [FileSync, DirSync] {
-        let fault = caught(kind, snapshots, Always);
-        assert!(fault.is_none(), "{kind:?}: {fault:?}");
+fn lies_that_harm_nobody_are_no_false_alarms() {
+    let harmless: [Named<'_>; 4] = [
+        // A cache: a crash may cost a snapshot, never an answer. The syncs are made so that compaction does not throw away
+        // old packs for a new one that a power cut takes.
+        ("files of snapshots", FileSync, snapshots, Always),
+        ("the directory of snapshots", DirSync, snapshots, Always),
+        // Nothing is cut before the directory is synced, and with it the bytes.
+        ("a copy in quarantine has its name before its bytes", NameBeforeBytes, quarantine, Always),
+        // It is of zeros, and zeros are what is there without it.
+        ("the last write to a new journal file passes its sync", WriteAfterSync, new_journal, Always),
+    ];
+    for (what, kind, of, when) in harmless {
+        let fault = caught(kind, of, when, EFFORT_IN_VAIN, 2);
+        assert!(fault.is_none(), "{what}: {fault:?}");
     }
 }

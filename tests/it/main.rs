@@ -5,6 +5,7 @@ mod account;
 #[cfg(feature = "bincode")]
 mod aggregates;
 mod append;
+mod behind_checksums;
 #[cfg(feature = "bincode")]
 mod callers;
 #[cfg(feature = "cli")]
@@ -15,12 +16,15 @@ mod concurrency;
 mod crash;
 mod crash_lies;
 mod damage;
+#[cfg(feature = "bincode")]
+mod damage_judged;
 mod faults;
 mod flipped_reads;
 #[cfg(feature = "bincode")]
 mod golden;
 mod handles;
 mod held_under_attack;
+mod hostile_files;
 mod idempotency;
 mod in_time;
 mod limits;
@@ -45,6 +49,5 @@ mod skip_damage;
 mod snapshot_model;
 #[cfg(feature = "bincode")]
 mod snapshots;
-#[expect(dead_code, reason = "each test binary uses its part of what is shared")]
 mod support;
 mod verify;

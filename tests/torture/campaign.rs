@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::support::Fault;
 
@@ -38,6 +38,16 @@ impl Budget {
 
     pub(crate) fn is_long(&self) -> bool {
         self.ends.is_some()
+    }
+
+    /// How much time there is still, in a long run.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        self.ends.map(|ends| ends.saturating_duration_since(Instant::now()))
+    }
+
+    /// What all seeds are made of.
+    pub(crate) fn first_seed(&self) -> u64 {
+        self.seed
     }
 
     /// Of case `number`: printed with a failure, it leads back to the case.
@@ -86,6 +96,29 @@ impl Tally {
         self.skipped.push(format!("{what}: {reason}"));
     }
 
+    /// Takes in the table that this program printed when another process ran it: of the counts, those with these names.
+    /// Whether the table was whole.
+    pub(crate) fn take_in_table(&mut self, printed: &str, names: &[&'static str]) -> bool {
+        for line in printed.lines() {
+            if let Some(failure) = line.strip_prefix("FAILED: ") {
+                self.failures.push(failure.to_owned());
+            }
+            let Some((what, count)) = line.rsplit_once(' ') else { continue };
+            if let (Some(name), Ok(count)) = (names.iter().find(|name| **name == what.trim()), count.parse())
+            {
+                self.count(name, count);
+            }
+        }
+        let last = printed.lines().last().unwrap_or_default();
+        let numbers: Vec<u64> = last.split([' ', ',']).filter_map(|word| word.parse().ok()).collect();
+        let [losses, wrong, false_alarms, panics] = numbers[..] else { return false };
+        self.losses += losses;
+        self.wrong += wrong;
+        self.false_alarms += false_alarms;
+        self.panics += panics;
+        true
+    }
+
     pub(crate) fn merge(&mut self, other: Self) {
         other.counts.into_iter().for_each(|(what, by)| self.count(what, by));
         self.losses += other.losses;
@@ -121,7 +154,7 @@ impl fmt::Display for Tally {
 }
 
 /// The most memory that this process has had, in bytes, where the operating system tells.
-fn largest_memory() -> Option<u64> {
+pub(crate) fn largest_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? << 10)

@@ -1,7 +1,6 @@
 //! `Runner`: takes the steps of a history on a `SimDisk`, as a caller would, and holds every answer against the history.
 
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -173,6 +172,8 @@ impl Runner {
             opened => opened,
         };
         let store = match opened {
+            // At the last call of opening, which a store can do without.
+            Ok(_) if self.disk.is_dead() => return Ok(None),
             Ok(store) => store,
             Err(_) if self.disk.is_dead() => return Ok(None),
             Err(error) => return Err(Fault::FalseAlarm(format!("opening: {error}"))),
