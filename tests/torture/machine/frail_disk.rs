@@ -259,7 +259,8 @@ impl Disk for FrailDisk {
     }
 }
 
-/// As many bytes of a write as a process that is killed has put down: a system call ends between two pages, not within.
+/// As many bytes of a write as are put down when it is cut short. Operating systems copy page by page, so a write ends
+/// where a sector ends.
 fn up_to_a_sector(offset: u64, most: usize) -> usize {
     const SECTOR_BYTES: usize = 512;
     let into_sector = usize::try_from(offset % 512).expect("small");
@@ -307,11 +308,12 @@ impl DiskFile for FrailFile {
         };
         match self.disk.strike(Doing::Write, &self.path)? {
             Some(Ill::Write { put_down: most, error }) => {
-                put_down(most)?;
+                put_down(up_to_a_sector(offset, most))?;
                 Err(error.into())
             }
             Some(Ill::WriteNothing) => Ok(0),
-            Some(Ill::ShortWrites(most)) => put_down(most),
+            // To the end of a sector at least: a write of nothing would be an error.
+            Some(Ill::ShortWrites(most)) => put_down(up_to_a_sector(offset, most.saturating_add(512))),
             Some(Ill::Interrupts) => Err(io::ErrorKind::Interrupted.into()),
             Some(Ill::Dies { put_down: most, .. }) => {
                 put_down(up_to_a_sector(offset, most))?;
