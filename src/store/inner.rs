@@ -35,7 +35,7 @@ pub(crate) struct Inner {
 /// What the store was opened for.
 #[derive(Debug)]
 pub(crate) enum Access {
-    Write(Writing),
+    Write(Box<Writing>),
     /// Its lock is held while the journal is looked at, so that only one at a time takes in what is new.
     Read(Mutex<Following>),
 }

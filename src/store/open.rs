@@ -131,7 +131,7 @@ fn put_together(
     let committer = Committer::new(writer);
     let thread = ahead.as_ref().and_then(|ahead| maintenance::start(Arc::clone(ahead)));
     let closing = Mutex::new(Closing { thread, lock: Some(lock) });
-    let access = Access::Write(Writing { committer, stats, ahead, closing });
+    let access = Access::Write(Box::new(Writing { committer, stats, ahead, closing }));
     store(options, root, manifest.store, log, access, report)
 }
 

@@ -5,6 +5,7 @@ mod account;
 #[cfg(feature = "bincode")]
 mod aggregates;
 mod append;
+#[cfg(feature = "bincode")]
 mod behind_checksums;
 #[cfg(feature = "bincode")]
 mod callers;
@@ -13,12 +14,16 @@ mod command_line;
 #[cfg(feature = "cli")]
 mod command_line_salvage;
 mod concurrency;
+#[cfg(feature = "bincode")]
 mod crash;
+#[cfg(feature = "bincode")]
 mod crash_lies;
 mod damage;
 #[cfg(feature = "bincode")]
 mod damage_judged;
+#[cfg(feature = "bincode")]
 mod faults;
+#[cfg(feature = "bincode")]
 mod flipped_reads;
 #[cfg(feature = "bincode")]
 mod golden;
@@ -40,6 +45,7 @@ mod read_only;
 mod read_typed;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;
+#[cfg(feature = "bincode")]
 mod roll_after_close;
 mod salvage;
 mod salvage_disk;
@@ -49,5 +55,9 @@ mod skip_damage;
 mod snapshot_model;
 #[cfg(feature = "bincode")]
 mod snapshots;
+#[cfg_attr(
+    not(feature = "bincode"),
+    expect(dead_code, unused_imports, reason = "most of what crashes stores needs a codec for snapshots")
+)]
 mod support;
 mod verify;

@@ -3,21 +3,15 @@
 //! Without `--minutes` each campaign does a short, fixed part of its work, the same every time. With it, each takes its
 //! share of the minutes, with a seed that is printed. `tests/torture.sh MINUTES` is the way to start it.
 
-#[cfg(feature = "bincode")]
 #[path = "../it/account.rs"]
 #[expect(dead_code, reason = "each test binary uses its part of what is shared")]
 mod account;
 mod campaign;
-#[cfg(feature = "bincode")]
 mod child;
 mod crash;
-#[cfg(feature = "bincode")]
 mod damage;
-#[cfg(feature = "bincode")]
 mod hostile;
-#[cfg(feature = "bincode")]
 mod hostile_large;
-#[cfg(feature = "bincode")]
 mod hostile_places;
 mod machine;
 mod real;
@@ -34,9 +28,7 @@ use campaign::{Budget, Campaign, Tally};
 const CAMPAIGNS: &[Campaign] = &[
     crash::CAMPAIGN,
     machine::CAMPAIGN,
-    #[cfg(feature = "bincode")]
     Campaign { name: damage::NAME, share: 2, run: damage::run },
-    #[cfg(feature = "bincode")]
     Campaign { name: hostile::NAME, share: 1, run: hostile::run },
     real::KILLS,
     real::READERS,

@@ -11,6 +11,9 @@
 //! The targets are `frame`, `journal`, `manifest`, `snapshot`, `filter`, `csv_import` and `json_lines`. What one finds is
 //! kept as a test in `tests/it`, not as a file here.
 
+#[path = "../../it/account.rs"]
+#[expect(dead_code, reason = "the tests' support is shared, and the targets use a part of it")]
+mod account;
 #[path = "../../it/support/mod.rs"]
 #[expect(
     dead_code,

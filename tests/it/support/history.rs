@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use annals::{ExpectedVersion, RecordedEvent, Store};
 
-#[cfg(feature = "bincode")]
 use super::commands;
 use super::runner::Runner;
 use super::steps::{Append, Command};
@@ -111,7 +110,7 @@ impl History {
                         }
                     }
                 }
-                What::Command(command) => check_command(store, first, number, *command)?,
+                What::Command(command) => commands::check_event(store, first, number, *command)?,
             }
             found.push(number);
             rest = later;
@@ -142,18 +141,12 @@ impl History {
         Ok(())
     }
 
-    #[cfg(feature = "bincode")]
     fn check_states(&self, store: &Store, found: &[usize]) -> Result<(), Fault> {
         let commands = found.iter().filter_map(|number| match self.sent[*number].what {
             What::Command(command) => Some((*number, command)),
             What::Append(_) => None,
         });
         commands::check_states(store, &commands.collect::<Vec<_>>())
-    }
-
-    #[cfg(not(feature = "bincode"))]
-    fn check_states(&self, _: &Store, _: &[usize]) -> Result<(), Fault> {
-        Ok(())
     }
 
     /// Notes what is sent in one step; the number of the first. Nothing is known of it yet.
@@ -187,16 +180,6 @@ impl Sent {
             What::Command(_) => 1,
         }
     }
-}
-
-#[cfg(feature = "bincode")]
-fn check_command(store: &Store, event: &RecordedEvent, number: usize, command: Command) -> Result<(), Fault> {
-    commands::check_event(store, event, number, command)
-}
-
-#[cfg(not(feature = "bincode"))]
-fn check_command(_: &Store, _: &RecordedEvent, number: usize, _: Command) -> Result<(), Fault> {
-    Err(Fault::Wrong(format!("command {number} is there, and there is no codec")))
 }
 
 /// The append that an event is of, as its id tells.

@@ -4,15 +4,19 @@
 mod clock;
 #[cfg(feature = "bincode")]
 mod commands;
+#[cfg(feature = "bincode")]
 pub(crate) mod crash_states;
 mod done_on_drop;
 mod events;
 mod fault;
+#[cfg(feature = "bincode")]
 pub(crate) mod history;
+#[cfg(feature = "bincode")]
 pub(crate) mod image;
 #[cfg(feature = "bincode")]
 pub(crate) mod images;
 mod rng;
+#[cfg(feature = "bincode")]
 pub(crate) mod runner;
 mod seal;
 mod sim_crash;
@@ -20,6 +24,7 @@ mod sim_disk;
 mod sim_file;
 mod sim_lies;
 mod sim_state;
+#[cfg(feature = "bincode")]
 pub(crate) mod steps;
 
 pub(crate) use clock::ManualClock;

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use annals::{Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Outcome, Store};
 
-#[cfg(feature = "bincode")]
 use super::commands;
 use super::history::{Fate, History, What, send};
 use super::steps::{Append, Command, Step};
@@ -212,10 +211,7 @@ impl Runner {
 
     fn command(&self, store: &Store, command: Command) -> Result<(), Fault> {
         let number = self.known().send([What::Command(command)]);
-        #[cfg(feature = "bincode")]
         let answer = commands::execute(store, number, command);
-        #[cfg(not(feature = "bincode"))]
-        let answer = unreachable!("command {number} to {store:?} without a codec: {command:?}");
         self.take_answer(number, Durability::Synced, answer)
     }
 

@@ -94,10 +94,8 @@ pub(crate) fn fixed_too() -> Vec<Step> {
         group([10, 10, 600]),
         Step::Reopen,
     ];
-    if cfg!(feature = "bincode") {
-        steps.extend((0..10).map(|_| large.clone()));
-        steps.extend([Step::Reopen, large]);
-    }
+    steps.extend((0..10).map(|_| large.clone()));
+    steps.extend([Step::Reopen, large]);
     steps
 }
 
@@ -127,11 +125,10 @@ fn any(rng: &mut Rng) -> Step {
         15 => Step::Flush,
         16..=17 => Step::Reopen,
         18 => Step::Kill,
-        _ if cfg!(feature = "bincode") => {
+        _ => {
             let state_bytes = if rng.chance(12) { 90_000 } else { 10 + rng.index(900) };
             Step::Command(Command { id: ["1", "2"][rng.index(2)], state_bytes })
         }
-        _ => Step::Append(any_append(rng, Durability::Synced)),
     }
 }
 

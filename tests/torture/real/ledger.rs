@@ -114,7 +114,6 @@ impl Ledger {
         self.check_new(new)?;
         let places: BTreeMap<u64, u64> = found.iter().copied().collect();
         self.check_answered(&places, store.head().as_u64(), ended_by)?;
-        #[cfg(feature = "bincode")]
         super::counter::check_snapshots(store)?;
         self.settled = found.into_iter().map(|(number, _)| number).collect();
         self.places = places;

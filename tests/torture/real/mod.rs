@@ -5,7 +5,6 @@
 
 mod beside;
 mod child;
-#[cfg(feature = "bincode")]
 mod counter;
 mod disks;
 mod full_disk;

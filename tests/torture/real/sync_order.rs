@@ -1,4 +1,4 @@
-//! The calls of one synced append, as strace sees them: one write, one sync, and only then the answer.
+//! The calls of one synced append, as strace sees them: one write, one sync, the durable mark, and only then the answer.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ pub(crate) const CAMPAIGN: Campaign = Campaign { name: "sync order", share: 1, r
 const APPENDS: u64 = 200;
 /// The first ones may still prepare something.
 const FIRST: usize = 10;
-const ORDER: [&str; 2] = ["pwrite64", "fdatasync"];
+const ORDER: [&str; 3] = ["pwrite64", "fdatasync", "pwrite64"];
 
 fn run(_: &Budget, tally: &mut Tally) {
     if let Err(reason) = run_program("strace", &["-f", "-qq", "-o", "/dev/null", "true"]) {

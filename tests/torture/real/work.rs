@@ -44,7 +44,7 @@ impl Work {
 
     /// A command to an aggregate, not events as they are.
     fn is_command(self) -> bool {
-        cfg!(feature = "bincode") && Rng::new(self.0).below(8) == 5
+        Rng::new(self.0).below(8) == 5
     }
 
     pub(crate) fn durability(self) -> Durability {
@@ -85,7 +85,6 @@ impl Work {
 
     /// Sends it. The same every time, so that it may be sent again.
     pub(crate) fn send(self, store: &Store) -> annals::Result<Place> {
-        #[cfg(feature = "bincode")]
         if self.is_command() {
             return super::counter::execute(store, self);
         }
@@ -100,12 +99,7 @@ impl Work {
     }
 
     /// What is wrong with the events that were found of it, if anything.
-    #[cfg_attr(
-        not(feature = "bincode"),
-        expect(unused_variables, reason = "without a codec nothing is decoded")
-    )]
     pub(crate) fn differs_from(self, store: &Store, events: &[RecordedEvent]) -> Option<String> {
-        #[cfg(feature = "bincode")]
         if self.is_command() {
             let [event] = events else { return Some("a command has one event".to_owned()) };
             return super::counter::differs(store, self, event);
