@@ -8,6 +8,20 @@ use std::time::{Duration, Instant};
 
 use crate::support::Fault;
 
+/// What the table ends with, in this order; what became of these stands above.
+const MAIN_COUNTS: [&str; 9] = [
+    "crash states",
+    "fault sequences",
+    "faults injected",
+    "damages",
+    "hostile files",
+    "hostile values",
+    "power cuts",
+    "kills",
+    MEMORY,
+];
+const MEMORY: &str = "largest memory, MiB";
+
 /// So many failures are told in words; all are counted.
 const FAILURES_TOLD: usize = 20;
 
@@ -132,12 +146,19 @@ impl Tally {
     /// Prints the table; success if nothing went wrong.
     pub(crate) fn conclude(mut self) -> ExitCode {
         if let Some(bytes) = largest_memory() {
-            self.count("largest memory, MiB", bytes >> 20);
+            self.count(MEMORY, bytes >> 20);
         }
         println!();
         self.failures.iter().for_each(|failure| println!("FAILED: {failure}"));
         self.skipped.iter().for_each(|skipped| println!("SKIPPED: {skipped}"));
-        self.counts.iter().for_each(|(what, count)| println!("{what:<28} {count:>12}"));
+        let row = |what: &str, count: u64| println!("{what:<28} {count:>12}");
+        self.counts
+            .iter()
+            .filter(|(what, _)| !MAIN_COUNTS.contains(what))
+            .for_each(|(what, count)| row(what, *count));
+        println!();
+        let main = MAIN_COUNTS.iter().filter_map(|what| Some((what, self.counts.get(what)?)));
+        main.for_each(|(what, count)| row(what, *count));
         let Self { losses, wrong, false_alarms, panics, .. } = self;
         println!("losses {losses}, wrong {wrong}, false alarms {false_alarms}, panics {panics}");
         if losses + wrong + false_alarms + panics == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -8,7 +8,7 @@ use crate::campaign::{Budget, Campaign, Tally};
 use crate::support::crash_states::{CrashStates, Effort};
 use crate::support::{Rng, SimDisk, steps};
 
-pub(crate) const CAMPAIGN: Campaign = Campaign { name: "crash states", share: 4, run };
+pub(crate) const CAMPAIGN: Campaign = Campaign { name: "crash states", share: 10, run };
 
 const THREADS: u64 = 2;
 /// Histories of a short run: the two that are fixed, and random ones.

@@ -26,7 +26,7 @@ const SHORT: u64 = 6;
 const CALLS_OF_FOUND: u32 = 40;
 const SHRINK_STEPS_MAX: u32 = 4_000;
 
-pub(crate) const CAMPAIGN: Campaign = Campaign { name: "faults", share: 2, run };
+pub(crate) const CAMPAIGN: Campaign = Campaign { name: "faults", share: 3, run };
 
 fn run(budget: &Budget, tally: &mut Tally) {
     for call in 0..CALLS_OF_FOUND {

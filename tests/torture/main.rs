@@ -28,7 +28,7 @@ use campaign::{Budget, Campaign, Tally};
 const CAMPAIGNS: &[Campaign] = &[
     crash::CAMPAIGN,
     machine::CAMPAIGN,
-    Campaign { name: damage::NAME, share: 2, run: damage::run },
+    Campaign { name: damage::NAME, share: 4, run: damage::run },
     Campaign { name: hostile::NAME, share: 1, run: hostile::run },
     real::KILLS,
     real::READERS,

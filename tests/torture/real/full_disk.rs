@@ -22,7 +22,7 @@ use super::process::Job;
 use super::told::{Told, kind_word};
 use super::work::{LANES, Work, options};
 
-pub(crate) const CAMPAIGN: Campaign = Campaign { name: "full disks", share: 3, run };
+pub(crate) const CAMPAIGN: Campaign = Campaign { name: "full disks", share: 2, run };
 
 /// Disks of a short run.
 const DISKS: u64 = 4;

@@ -18,7 +18,7 @@ use super::process::{Job, Process};
 use super::told::{Told, kind_word};
 use super::work::options;
 
-pub(crate) const CAMPAIGN: Campaign = Campaign { name: "injected failures", share: 4, run };
+pub(crate) const CAMPAIGN: Campaign = Campaign { name: "injected failures", share: 3, run };
 
 const APPENDS: u64 = 24;
 /// One sweep takes every so manieth call.

@@ -16,7 +16,7 @@ use super::process::Job;
 use super::told::Told;
 use super::work::{LANES, options};
 
-pub(crate) const CAMPAIGN: Campaign = Campaign { name: "kills", share: 8, run };
+pub(crate) const CAMPAIGN: Campaign = Campaign { name: "kills", share: 6, run };
 
 /// Stores of a short run.
 const STORES: u64 = 2;

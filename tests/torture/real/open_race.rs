@@ -16,7 +16,7 @@ use super::process::{Job, Process};
 use super::told::{Told, kind_word};
 use super::work::options;
 
-pub(crate) const CAMPAIGN: Campaign = Campaign { name: "open races", share: 2, run };
+pub(crate) const CAMPAIGN: Campaign = Campaign { name: "open races", share: 1, run };
 
 /// Stores of a short run.
 const STORES: u64 = 12;

@@ -25,7 +25,7 @@ use super::process::{Job, Process};
 use super::told::Told;
 use super::work::{LANES, options};
 
-pub(crate) const CAMPAIGN: Campaign = Campaign { name: "power cuts", share: 12, run };
+pub(crate) const CAMPAIGN: Campaign = Campaign { name: "power cuts", share: 8, run };
 
 /// Stores of a short run.
 const STORES: u64 = 6;

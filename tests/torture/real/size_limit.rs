@@ -17,7 +17,7 @@ use super::process::Job;
 use super::told::{Told, kind_word};
 use super::work::options;
 
-pub(crate) const CAMPAIGN: Campaign = Campaign { name: "size limits", share: 2, run };
+pub(crate) const CAMPAIGN: Campaign = Campaign { name: "size limits", share: 1, run };
 
 /// Stores of a short run.
 const STORES: u64 = 8;
