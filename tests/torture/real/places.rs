@@ -86,5 +86,13 @@ fn check_read_only(store: &Path) -> Result<(), Fault> {
         Err(error) if error.kind() == ErrorKind::Io => {}
         Err(error) => return Err(Fault::FalseAlarm(format!("opening: {error:?}"))),
     }
+    let reader = options(Maintenance::Inline).read_only().open(store);
+    let reader = reader.map_err(|error| Fault::FalseAlarm(format!("opening to read: {error:?}")))?;
+    let events = reader.read().iter().collect::<annals::Result<Vec<_>>>();
+    let events = events.map_err(|error| Fault::FalseAlarm(format!("reading: {error:?}")))?;
+    let head = reader.refresh().map_err(|error| Fault::FalseAlarm(format!("refreshing: {error:?}")))?;
+    if events.is_empty() || head.as_u64() != events.len() as u64 {
+        return Err(Fault::Loss(format!("{} events below head {head}", events.len())));
+    }
     if state(store) == before { Ok(()) } else { Err(Fault::Wrong("the store was changed".to_owned())) }
 }
