@@ -201,3 +201,48 @@ impl Drop for RealLock {
         let _ = fs2::FileExt::unlock(&self.file);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_seen_by_others_and_is_gone_when_it_is_dropped() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("LOCK");
+        assert!(!RealDisk.is_locked(&path).expect("nobody locks what is not there"));
+        assert!(!path.exists(), "asking makes no file");
+        let lock = RealDisk.lock(&path).expect("lock");
+        assert!(RealDisk.is_locked(&path).expect("held"));
+        assert_eq!(RealDisk.lock(&path).expect_err("held").kind(), io::ErrorKind::WouldBlock);
+        drop(lock);
+        assert!(!RealDisk.is_locked(&path).expect("free"));
+        drop(RealDisk.lock(&path).expect("free again"));
+        assert!(RealDisk.is_locked(dir.path()).is_err(), "a directory is no lock");
+    }
+
+    #[test]
+    fn who_shares_the_lock_for_ever_is_a_holder_and_who_only_looks_is_none() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("LOCK");
+        drop(RealDisk.lock(&path).expect("made"));
+        let sharing = File::open(&path).expect("open");
+        fs2::FileExt::try_lock_shared(&sharing).expect("shared");
+        assert_eq!(RealDisk.lock(&path).expect_err("never let go of").kind(), io::ErrorKind::WouldBlock);
+        fs2::FileExt::unlock(&sharing).expect("unlocked");
+        let looks = thread::scope(|scope| {
+            let looking =
+                scope.spawn(|| (0..2_000).filter(|_| RealDisk.is_locked(&path).expect("look")).count());
+            for _ in 0..200 {
+                drop(RealDisk.lock(&path).expect("only looked at"));
+            }
+            looking.join().expect("looks")
+        });
+        assert!(looks <= 2_000);
+    }
+
+    #[test]
+    fn there_is_some_space() {
+        assert!(RealDisk.free_bytes(&std::env::temp_dir()).expect("asked") > 0);
+    }
+}

@@ -247,3 +247,51 @@ fn a_reader_changes_no_file_and_no_time_of_change() {
         writer.close().expect("close");
     }
 }
+
+#[test]
+fn a_long_end_that_nobody_vouches_for_is_shown_only_when_nobody_writes() {
+    let disk = SimDisk::new();
+    let writer = options(&disk).durability(Durability::Buffered).journal_file_bytes(64 << 20);
+    let writer = writer.open(ROOT).expect("open");
+    (0..12_u8).for_each(|number| append(&writer, "large", vec![number; 1 << 20]));
+    let beside = reader(&disk);
+    assert_eq!(beside.head(), Position::FIRST);
+    let killed = disk.crash(Keep::Everything);
+    let reader = reader(&killed);
+    assert_eq!((reader.head().as_u64(), all(&reader)), (12, all(&writer)));
+    writer.flush().expect("flush");
+    assert_eq!(beside.refresh().expect("refresh").as_u64(), 12);
+}
+
+#[test]
+fn damage_before_the_last_file_is_an_error_with_and_without_a_writer() {
+    let disk = SimDisk::new();
+    let writer = writer(&disk);
+    (0..3).for_each(|_| append(&writer, "a", vec![5; 40_000]));
+    let second = Path::new("/bank/journal/00000002");
+    let files = disk.files();
+    assert!(files.contains_key(second));
+    let mut damaged_first = files.clone();
+    damaged_first.get_mut(Path::new(FIRST)).expect("file")[4096 + 2_000] ^= 1;
+    // Another file of this number: it follows something else.
+    let mut other_second = files.clone();
+    let other = SimDisk::new();
+    let other_writer = options(&other).open(ROOT).expect("open");
+    (0..3).for_each(|_| append(&other_writer, "a", vec![6; 40_000]));
+    other_second.insert(second.into(), other.files()[second].clone());
+    let mut gap = files.clone();
+    gap.remove(second);
+    for (what, files, path) in [
+        ("damaged", &damaged_first, Path::new(FIRST)),
+        ("another file", &other_second, second),
+        ("missing", &gap, second),
+    ] {
+        for is_locked in [false, true] {
+            let disk = SimDisk::with_files(files);
+            let _lock = is_locked.then(|| annals::disk::Disk::lock(&disk, Path::new(LOCK)).expect("lock"));
+            let error = options(&disk).read_only().open(ROOT).expect_err(what);
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}: {error}");
+            assert_eq!(error.place().expect("place").path, path, "{what}: {error}");
+        }
+    }
+}
