@@ -44,10 +44,10 @@ mod read_only;
 mod read_only_between;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod read_typed;
-#[cfg(feature = "bincode")]
 mod restored;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;
+#[cfg(feature = "bincode")]
 mod roll_after_close;
 mod salvage;
 mod salvage_disk;
