@@ -206,6 +206,8 @@ impl Writer {
         let indeterminate = matches!(failure, WriteFailure::Unknown(_));
         let error = self.failed(failure);
         self.last_recorded_at = self.log.index.read(|tables| tables.last_recorded_at());
+        // The sync above may have made older appends durable, and a flush is answered so.
+        self.mark_durable();
         for answer in group.answers {
             let lost = answer.depends_on_group || indeterminate;
             answer.waiter.answer(if lost { Err(error.clone()) } else { answer.answer });

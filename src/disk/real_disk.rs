@@ -96,6 +96,10 @@ impl Disk for RealDisk {
         // A file that was replaced meanwhile is nobody's lock: none of ours ever is.
         let Some(file) = file else { return Ok(false) };
         let is_free = lock_unless_held(fs2::FileExt::try_lock_shared(&file))?;
+        if is_free {
+            // Closing the file would not do: a child process that was forked meanwhile has it open too.
+            fs2::FileExt::unlock(&file)?;
+        }
         Ok(!is_free)
     }
 

@@ -1,11 +1,14 @@
 //! Following a journal that another process may be writing to: its frames in order, as far as they are durable. Reads
 //! only, and holds no lock.
 //!
-//! A look goes from the last frame handed out to the end, and asks afterwards who writes. Then:
+//! A look goes from the last frame handed out to the end. It is asked before and after it who writes. What was durable
+//! before the look is handed out, whatever follows: frames up to the durable mark, or up to a clean close. A frame behind
+//! that may be taken back, and another put in its place, before the look is over. Then:
 //!
-//! - Closed cleanly, before the look and after it: all frames are durable, and the end must be where the mark says.
-//! - Somebody writes: frames up to the durable mark are handed out. What stands behind it is not finished, whatever it is.
-//! - Nobody writes: all sound frames are handed out, as recovery would find them, and a bad end is a torn tail or damage.
+//! - Closed cleanly, before the look and after it: the end must be where the manifest says.
+//! - Somebody writes: what stands behind the durable mark is not finished, whatever it is.
+//! - Nobody writes: all sound frames are handed out that two looks in a row have found, as recovery would find them, and a
+//!   bad end is a torn tail or damage.
 //!
 //! A writer may come, write and go at any moment, so nothing is called torn or damaged before a second look finds the same.
 
@@ -40,6 +43,13 @@ pub(crate) struct Presence {
     pub(crate) durable: u64,
 }
 
+impl Presence {
+    /// The last frame that nothing can take away any more.
+    fn vouched(&self) -> u64 {
+        self.closed.map_or(self.durable, |closed| closed.n)
+    }
+}
+
 /// Follows one journal.
 #[derive(Debug)]
 pub(crate) struct Follower {
@@ -62,7 +72,7 @@ struct Look {
     end: ScanEnd,
     /// Sound frames that nobody vouches for yet.
     waiting: VecDeque<ScannedFrame>,
-    /// There are too many of them, and somebody writes: the end was not reached.
+    /// There are too many of them, and somebody writes: those behind were not kept.
     stopped: bool,
     /// The next file does not follow this one.
     misfit: Option<Error>,
@@ -73,6 +83,8 @@ enum Verdict {
     Done,
     /// Somebody came or went: another look.
     Again,
+    /// If the next look finds the same end, and nobody writes still, the frames up to it are there to stay.
+    Unsure(Chain),
     /// If another look finds the same at this byte of this file, it is the answer.
     Suspect(u64, u64, Result<Option<TornTail>>),
 }
@@ -101,13 +113,14 @@ impl Follower {
         each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
     ) -> Result<Option<TornTail>> {
         let mut before = presence()?;
-        let mut suspected = None;
+        let (mut suspected, mut seen) = (None, None);
         for _ in 0..LOOKS_MAX {
-            let look = self.look(presence, each)?;
+            let look = self.look(before, each)?;
             let now = presence()?;
-            match self.judge(look, before, now, each)? {
+            match self.judge(look, before, now, seen.take(), each)? {
                 Verdict::Done => return Ok(None),
                 Verdict::Again => {}
+                Verdict::Unsure(end) => seen = Some(end),
                 Verdict::Suspect(file, offset, answer) => {
                     if suspected == Some((file, offset)) {
                         return answer;
@@ -121,11 +134,8 @@ impl Follower {
         Ok(None)
     }
 
-    fn look(
-        &mut self,
-        presence: &mut dyn FnMut() -> Result<Presence>,
-        each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
-    ) -> Result<Look> {
+    fn look(&mut self, before: Presence, each: &mut dyn FnMut(ScannedFrame) -> Result<()>) -> Result<Look> {
+        let durable = before.vouched();
         // A gap among the files is damage, and would look like the end.
         journal_numbers(&*self.disk, &self.dir, self.oldest)?;
         let mut file = match &self.file {
@@ -136,19 +146,16 @@ impl Follower {
             let (mut waiting, mut waiting_bytes, mut stopped) = (VecDeque::new(), 0, false);
             let (start, chain) = (self.offset, self.chain);
             let end = scan::scan_frames(&file, start, chain, &mut |frame| {
-                let vouched = frame.header.durable;
+                let vouched = frame.header.durable.max(durable);
                 waiting_bytes += u64::from(frame.at.bytes);
                 if !stopped {
                     waiting.push_back(frame);
                 }
                 self.hand_out(&mut waiting, vouched, each)?;
-                if waiting_bytes > WAITING_BYTES_MAX && !stopped {
+                if waiting.is_empty() {
                     waiting_bytes = 0;
-                    let now = presence()?;
-                    let durable = if now.is_writing { now.durable } else { u64::MAX };
-                    self.hand_out(&mut waiting, durable, each)?;
-                    stopped = !waiting.is_empty();
                 }
+                stopped |= before.is_writing && waiting_bytes > WAITING_BYTES_MAX;
                 Ok(())
             })?;
             let next = if stopped { None } else { self.open_if_there(file.number.saturating_add(1))? };
@@ -172,27 +179,33 @@ impl Follower {
 
     fn judge(
         &mut self,
-        mut look: Look,
+        look: Look,
         before: Presence,
         now: Presence,
+        seen: Option<Chain>,
         each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
     ) -> Result<Verdict> {
         let is_closed = now.closed.is_some() && before.closed == now.closed;
         let is_abandoned = now.closed.is_none() && !before.is_writing && !now.is_writing;
-        let durable = if is_closed || is_abandoned { u64::MAX } else { now.durable };
-        self.hand_out(&mut look.waiting, durable, each)?;
-        let Look { file, mut end, stopped, misfit, .. } = look;
+        let Look { file, mut end, mut waiting, stopped, misfit } = look;
         let (number, offset) = (file.number, end.offset);
         let suspect = |answer| Ok(Verdict::Suspect(number, offset, answer));
         if let Some(error) = misfit {
             return suspect(Err(error));
         }
-        let is_live = now.is_writing && !is_closed;
-        if stopped || (is_live && self.last_n() >= now.durable) {
+        let is_live = before.is_writing && now.is_writing && !is_closed;
+        if is_live && (stopped || self.last_n() >= before.durable) {
             return Ok(Verdict::Done);
         }
         if !is_live && !is_closed && !is_abandoned {
             return Ok(Verdict::Again);
+        }
+        if is_abandoned && !waiting.is_empty() {
+            if seen != Some(end.chain) {
+                return Ok(Verdict::Unsure(end.chain));
+            }
+            // Found by two looks, and between them nobody wrote who could have taken it back.
+            self.hand_out(&mut waiting, u64::MAX, each)?;
         }
         if end.bad.is_some() && scan::is_empty_from(&file, &end)? {
             end.bad = None;
@@ -203,7 +216,7 @@ impl Follower {
                 Err(error) => suspect(Err(error)),
             };
         }
-        match scan::torn_tail(&file, &end, now.durable, &mut Vouchers::default()) {
+        match scan::torn_tail(&file, &end, before.durable, &mut Vouchers::default()) {
             Ok(None) => Ok(Verdict::Done),
             Ok(Some(bad)) => suspect(TornTail::found(&file, &end, bad).map(Some)),
             Err(error) => suspect(Err(error)),

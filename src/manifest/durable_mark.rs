@@ -12,11 +12,14 @@
 //! The writer puts it there after each sync and before it answers, and never syncs it. So it never says too much: what it
 //! names was on disk before it was written. After a power cut it may say too little, or nothing. Readers in other processes
 //! see what it names; recovery takes what it names and does not find for lost, not for torn.
+//!
+//! One of a longer journal may stand beside a closed store that was put back from a backup. It is lowered when the store is
+//! opened, and that is synced: a power cut must not bring it back beside frames that it is not about.
 
 use std::io;
 use std::path::Path;
 
-use crate::disk::{Cursor, Disk, OpenMode, Seed, put_u32, put_u64, read_some_at};
+use crate::disk::{Cursor, Disk, OpenMode, Seed, put_u32, put_u64, read_some_at, write_all_at};
 use crate::error::{Error, Result};
 use crate::types::StoreId;
 
@@ -59,6 +62,15 @@ pub(crate) fn read_durable_mark(disk: &dyn Disk, root: &Path, store: StoreId) ->
         }
     }
     Ok(0)
+}
+
+/// Puts a mark that says less in place of one that says too much; durable when this returns.
+pub(crate) fn lower_durable_mark(disk: &dyn Disk, root: &Path, store: StoreId, n: u64) -> Result<()> {
+    let path = root.join(LOCK_NAME);
+    let file = disk.open(&path, OpenMode::ReadWrite).map_err(|error| Error::io("opening", &path, error))?;
+    write_all_at(&*file, &encode_durable_mark(store, n), 0)
+        .and_then(|()| file.sync_all())
+        .map_err(|error| Error::io("lowering the durable mark in", &path, error))
 }
 
 fn decode(bytes: &[u8; BYTES], store: StoreId) -> Option<u64> {

@@ -3,5 +3,5 @@
 mod durable_mark;
 mod manifest_file;
 
-pub(crate) use durable_mark::{LOCK_NAME, encode_durable_mark, read_durable_mark};
+pub(crate) use durable_mark::{LOCK_NAME, encode_durable_mark, lower_durable_mark, read_durable_mark};
 pub(crate) use manifest_file::{MANIFEST_NAME, Manifest};

@@ -16,7 +16,7 @@ use crate::journal::{
     Appender, Files, Recovered, Recovery as JournalRecovery, ScannedFrame, create_first, holds_no_frame,
     is_unfinished, recover,
 };
-use crate::manifest::{LOCK_NAME, MANIFEST_NAME, Manifest, read_durable_mark};
+use crate::manifest::{LOCK_NAME, MANIFEST_NAME, Manifest, lower_durable_mark, read_durable_mark};
 use crate::snapshot::Snapshots;
 use crate::types::{Position, StoreId};
 
@@ -47,6 +47,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
     };
 
     let mut tables = Tables::new(options.recent_bytes_max);
+    let marked = read_durable_mark(disk, &root, manifest.store)?;
     let recovered = recover(
         &JournalRecovery {
             disk,
@@ -55,7 +56,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
             store: manifest.store,
             oldest: manifest.oldest_journal,
             closed: manifest.closed,
-            durable: read_durable_mark(disk, &root, manifest.store)?,
+            durable: marked,
             strict: options.recovery == Recovery::Strict,
         },
         &mut |frame: ScannedFrame| match frame.commit {
@@ -70,6 +71,9 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
         // Whoever put the manifest there may have been killed before its name was durable: a power cut would bring back
         // the one before it, which knows nothing of what is appended from here on.
         disk.sync_dir(&root).map_err(|error| Error::io("syncing directory", &root, error))?;
+    }
+    if marked > recovered.tail.durable {
+        lower_durable_mark(disk, &root, manifest.store, recovered.tail.durable)?;
     }
     let unfinished_manifest = unfinished_manifest();
     remove_where(disk, &root, |name| name == unfinished_manifest)?;

@@ -41,8 +41,10 @@ mod opening;
 mod read;
 mod read_damaged;
 mod read_only;
+mod read_only_between;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod read_typed;
+mod restored;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;
 #[cfg(feature = "bincode")]

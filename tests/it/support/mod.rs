@@ -24,6 +24,7 @@ mod sim_disk;
 mod sim_file;
 mod sim_lies;
 mod sim_state;
+mod stepping_disk;
 #[cfg(feature = "bincode")]
 pub(crate) mod steps;
 
@@ -36,3 +37,4 @@ pub(crate) use seal::Seal;
 pub(crate) use sim_crash::Keep;
 pub(crate) use sim_disk::{Call, CallKind, SimDisk, Verdict};
 pub(crate) use sim_lies::{Lie, LieKind, LieWhen};
+pub(crate) use stepping_disk::{Moment, SteppingDisk};
