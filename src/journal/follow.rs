@@ -113,16 +113,18 @@ impl Follower {
         each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
     ) -> Result<Option<TornTail>> {
         let mut before = presence()?;
+        // Of the look before: what another kind of look comes between counts no more.
         let (mut suspected, mut seen) = (None, None);
         for _ in 0..LOOKS_MAX {
             let look = self.look(before, each)?;
             let now = presence()?;
+            let suspected_before = suspected.take();
             match self.judge(look, before, now, seen.take(), each)? {
                 Verdict::Done => return Ok(None),
                 Verdict::Again => {}
                 Verdict::Unsure(end) => seen = Some(end),
                 Verdict::Suspect(file, offset, answer) => {
-                    if suspected == Some((file, offset)) {
+                    if suspected_before == Some((file, offset)) {
                         return answer;
                     }
                     suspected = Some((file, offset));

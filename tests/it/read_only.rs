@@ -279,7 +279,7 @@ fn damage_before_the_last_file_is_an_error_with_and_without_a_writer() {
     let other_writer = options(&other).open(ROOT).expect("open");
     (0..3).for_each(|_| append(&other_writer, "a", vec![6; 40_000]));
     other_second.insert(second.into(), other.files()[second].clone());
-    let mut gap = files.clone();
+    let mut gap = files;
     gap.remove(second);
     for (what, files, path) in [
         ("damaged", &damaged_first, Path::new(FIRST)),

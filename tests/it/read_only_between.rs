@@ -145,7 +145,7 @@ fn a_write_that_was_cleared_by_a_writer_that_came_and_went_is_never_shown() {
         assert_eq!(append(&writer, "lost").expect_err("poisoned").kind(), ErrorKind::Indeterminate);
     };
     let reader = reader_while(&disk, written, go, writes).expect("a sound store");
-    let recovered = options().disk(disk.clone()).open(ROOT).expect("recover");
+    let recovered = options().disk(disk).open(ROOT).expect("recover");
     assert_eq!(payloads(&recovered, "a"), ["1"]);
     assert_eq!(payloads(&reader, "a"), ["1"]);
 }
