@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, Damage, identify, verify_files};
 use crate::manifest::{MANIFEST_NAME, Manifest, read_durable_mark};
 use crate::snapshot::verify_snapshots;
-use crate::types::{ClosedAt, StoreId, Timestamp};
+use crate::types::{ClosedAt, Position, StoreId, Timestamp};
 
 use super::Options;
 use super::open::{SNAPSHOTS_DIR, journal_dir};
@@ -29,6 +29,8 @@ pub struct VerifyReport {
     pub frames: u64,
     /// Events that are sound.
     pub events: u64,
+    /// The position behind the last event that is sound.
+    pub head: Position,
     /// Where an unfinished write stands, file and offset: the next opening cuts it. No damage.
     pub torn_tail: Option<(PathBuf, u64)>,
     /// All damage to the events and to what tells where they are, in order of files.
@@ -67,6 +69,34 @@ impl Options {
     /// As [`Store::verify`](crate::Store::verify).
     pub fn verify(self, path: impl AsRef<Path>) -> Result<VerifyReport> {
         verify(&*self.disk, path.as_ref())
+    }
+
+    /// The same, for those who keep the head elsewhere: an end before `head` is damage, too. Cut off between two commits after
+    /// a crash, a store whose durable mark is lost is sound in itself, and only so is it told.
+    ///
+    /// ```
+    /// use annals::{ExpectedVersion, NewEvent, Options, Position, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("bank");
+    /// let store = Store::open(&path)?;
+    /// store.stream("account-1")?.append_raw(ExpectedVersion::NoStream, [NewEvent::new("Opened", *b"Ada")?])?;
+    /// let kept_elsewhere = store.head();
+    /// store.close()?;
+    /// assert!(Options::new().verify_up_to(&path, kept_elsewhere)?.is_sound());
+    /// assert!(!Options::new().verify_up_to(&path, Position::new(2))?.is_sound());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Store::verify`](crate::Store::verify).
+    pub fn verify_up_to(self, path: impl AsRef<Path>, head: Position) -> Result<VerifyReport> {
+        let path = path.as_ref();
+        let mut report = verify(&*self.disk, path)?;
+        if report.head < head {
+            let what = format!("the events end at position {}, and {head} is expected", report.head);
+            report.damages.push(Damage { path: journal_dir(path), offset: 0, what });
+        }
+        Ok(report)
     }
 }
 
@@ -127,7 +157,7 @@ pub(super) fn look(
     known: &Known,
     closed: Option<ClosedAt>,
 ) -> Result<VerifyReport> {
-    let mut events = 0;
+    let (mut events, mut head) = (0, 0);
     let mut versions = Versions::default();
     let oldest = known.manifest.as_ref().ok().map(|manifest| manifest.oldest_journal);
     // Read first: what it names is there, whoever writes meanwhile.
@@ -137,6 +167,7 @@ pub(super) fn look(
             versions.follow(frame.header.n);
             let Some(commit) = &frame.commit else { return Ok(()) };
             events += u64::from(commit.event_count());
+            head = head.max(commit.positions().end);
             versions.check(commit).map_err(|what| file.corrupt(frame.at.offset, what))
         })?;
     Ok(VerifyReport {
@@ -146,6 +177,7 @@ pub(super) fn look(
         bytes: findings.bytes,
         frames: findings.frames,
         events,
+        head: Position::new(head),
         torn_tail: findings.torn_tail,
         damages: known.manifest.as_ref().err().cloned().into_iter().chain(findings.damages).collect(),
         caches: verify_snapshots(disk, &root.join(SNAPSHOTS_DIR), known.store),

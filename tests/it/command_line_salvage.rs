@@ -92,3 +92,13 @@ fn an_end_that_is_lost_is_told() {
     let last = stdout.lines().last().unwrap_or_default();
     assert!(last.starts_with("salvaged 3 events in 3 commits, at least 1 event lost, "), "{stdout}");
 }
+
+#[test]
+fn verify_holds_the_end_against_a_head_that_was_kept_elsewhere() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    store(dir.path());
+    assert_eq!(annals(dir.path(), &["verify", "store", "--head", "5"]).0, Some(0));
+    let (code, told, _) = annals(dir.path(), &["verify", "store", "--head", "6"]);
+    assert_eq!(code, Some(2));
+    assert!(told.contains("the events end at position 5, and 6 is expected"), "{told}");
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use annals::{Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Store, VerifyReport};
+use annals::{Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Position, Store, VerifyReport};
 
 use crate::support::{DoneOnDrop, SimDisk, event};
 
@@ -198,4 +198,24 @@ fn beside_a_live_writer_no_damage_is_seen() {
     });
     println!("{looks} looks");
     assert_eq!(Store::verify(&path).expect("verify").events, 2_400);
+}
+
+#[test]
+fn commits_cut_off_behind_a_lost_mark_are_told_to_those_who_keep_the_head_elsewhere() {
+    let disk = SimDisk::new();
+    let store = options(&disk).open(ROOT).expect("open");
+    let append = || store.stream("a").expect("name").append_raw(ANY, [event([7; 9_000])]).expect("append");
+    (0..4).for_each(|_| drop(append()));
+    let mut files = disk.files();
+    let end = 4_096 + 2 * FRAME;
+    files.get_mut(&journal(1)).expect("file")[end..].fill(0);
+    let up_to = |files: &Files, head| {
+        let verified = options(&SimDisk::with_files(files)).verify_up_to(ROOT, Position::new(head));
+        verified.expect("verify")
+    };
+    assert_eq!(places(&up_to(&files, 0)), [(journal(1), end as u64)], "the mark tells of it");
+    files.remove(Path::new("/bank/LOCK"));
+    let report = up_to(&files, 2);
+    assert!(report.is_sound() && report.head == Position::new(2), "{report:?}");
+    assert_eq!(places(&up_to(&files, 3)), [(PathBuf::from("/bank/journal"), 0)]);
 }

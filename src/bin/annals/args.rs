@@ -163,6 +163,9 @@ pub(crate) struct Stats {
 pub(crate) struct Verify {
     /// The store's directory
     pub(crate) store: PathBuf,
+    /// The head as it was kept elsewhere: an end before it is damage
+    #[arg(long, value_name = "POSITION")]
+    pub(crate) head: Option<u64>,
 }
 
 /// Write all sound events of a damaged store into a new one and list what is lost

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use annals::{Damage, ErrorKind, Store, VerifyReport};
+use annals::{Damage, ErrorKind, Options, Position, VerifyReport};
 
 use crate::args;
 use crate::failure::Failure;
@@ -14,7 +14,7 @@ const DAMAGED: u8 = 2;
 
 pub(crate) fn run(args: &args::Verify) -> Result<ExitCode, Failure> {
     require_dir(&args.store)?;
-    match Store::verify(&args.store) {
+    match Options::new().verify_up_to(&args.store, Position::new(args.head.unwrap_or(0))) {
         Ok(report) => conclude(report.is_sound(), tell(&report)),
         // No manifest, and nothing else that tells which store it is: that is the damage.
         Err(error) if error.kind() == ErrorKind::Corrupt => conclude(false, tell_only(&error)),
@@ -32,7 +32,8 @@ pub(crate) fn conclude(sound: bool, told: Result<(), Failure>) -> Result<ExitCod
 }
 
 fn tell(report: &VerifyReport) -> Result<(), Failure> {
-    let VerifyReport { store_id, clean, files, bytes, frames, events, torn_tail, damages, caches } = report;
+    let VerifyReport { store_id, clean, files, bytes, frames, events, head: _, torn_tail, damages, caches } =
+        report;
     let mut output = Output::new();
     list(&mut output, "damage", damages)?;
     list(&mut output, "cache", caches)?;
