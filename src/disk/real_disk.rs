@@ -234,15 +234,12 @@ mod tests {
         fs2::FileExt::try_lock_shared(&sharing).expect("shared");
         assert_eq!(RealDisk.lock(&path).expect_err("never let go of").kind(), io::ErrorKind::WouldBlock);
         fs2::FileExt::unlock(&sharing).expect("unlocked");
-        let looks = thread::scope(|scope| {
-            let looking =
-                scope.spawn(|| (0..2_000).filter(|_| RealDisk.is_locked(&path).expect("look")).count());
+        thread::scope(|scope| {
+            scope.spawn(|| (0..2_000).try_for_each(|_| RealDisk.is_locked(&path).map(drop)).expect("looks"));
             for _ in 0..200 {
                 drop(RealDisk.lock(&path).expect("only looked at"));
             }
-            looking.join().expect("looks")
         });
-        assert!(looks <= 2_000);
     }
 
     #[test]

@@ -29,7 +29,7 @@ use super::{Files, ScannedFrame, TornTail};
 
 /// How often the end is looked at while writers come and go.
 const LOOKS_MAX: usize = 16;
-/// Frames that nobody vouches for are kept up to so many bytes before it is asked whether they may be handed out.
+/// Beside a writer, no more frames that nobody vouches for are kept than so many bytes: they cannot be handed out now.
 const WAITING_BYTES_MAX: u64 = 8 << 20;
 
 /// What a store's directory tells of its writer at one moment.

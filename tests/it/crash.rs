@@ -1,7 +1,5 @@
 //! Power cuts at every call that a short history makes to its disk, and again at every call of the recovery.
 
-use std::sync::{Arc, Mutex};
-
 use crate::support::history::{Fate, History, open};
 use crate::support::runner::Runner;
 use crate::support::{Call, CallKind, Keep, Rng, SimDisk, all, event, steps};
@@ -73,34 +71,6 @@ fn a_manifest_that_a_killed_process_put_there_lasts_once_the_store_is_opened() {
         states += 1;
     }
     assert!(states > 6, "{states} moments between a rename and its sync");
-}
-
-/// The first append after a clean close needs a new file: the manifest must not say any more, when that has its name, that
-/// the store was closed at the file before it.
-#[test]
-fn a_new_file_for_the_first_append_after_a_clean_close_is_no_damage() {
-    let disk = SimDisk::new();
-    let store = open(&disk).expect("open");
-    let append = |store: &annals::Store, bytes: usize| {
-        let stream = store.stream("a").expect("name");
-        stream.append_raw(annals::ExpectedVersion::Any, [event(vec![7; bytes])]).expect("append");
-    };
-    append(&store, 40_000);
-    store.close().expect("close");
-    drop(store);
-    let store = open(&disk).expect("open");
-    let moments = Arc::new(Mutex::new(Vec::new()));
-    let seen = Arc::clone(&moments);
-    disk.record(move |_, disk| seen.lock().expect("moments").push(disk));
-    append(&store, 40_000);
-    let moments = std::mem::take(&mut *moments.lock().expect("moments"));
-    assert!(moments.len() > 8, "{} calls", moments.len());
-    for (call, moment) in moments.iter().enumerate() {
-        for left in [moment.kill(), moment.crash(Keep::Everything), moment.crash(Keep::Nothing)] {
-            let store = open(&left).unwrap_or_else(|error| panic!("crash at call {call}: {error}"));
-            assert!(!all(&store).is_empty());
-        }
-    }
 }
 
 #[test]

@@ -76,33 +76,19 @@ impl<'a> CrashStates<'a> {
         };
         // The process alone may die: all is there then, and as little of it is durable as before.
         self.look(moment, moment.disk.kill(), cut, depth, &format_args!("{name}, killed"));
-        match moment.disk.crash_states() {
+        let keeps: Vec<Keep> = match moment.disk.crash_states() {
             Some(states) if states <= subsets_max => {
                 self.in_every_way += u64::from(depth == 0);
-                for subset in 0..states {
-                    let keep = Keep::Subset(subset);
-                    self.look(
-                        moment,
-                        moment.disk.crash(keep.clone()),
-                        cut,
-                        depth,
-                        &format_args!("{name}, {keep:?}"),
-                    );
-                }
+                (0..states).map(Keep::Subset).collect()
             }
             _ => {
-                let by_chance: Vec<Keep> =
-                    (0..samples).map(|_| Keep::Some(Rng::new(self.rng.next()))).collect();
-                for keep in [Keep::Nothing, Keep::Everything].into_iter().chain(by_chance) {
-                    self.look(
-                        moment,
-                        moment.disk.crash(keep.clone()),
-                        cut,
-                        depth,
-                        &format_args!("{name}, {keep:?}"),
-                    );
-                }
+                let by_chance = (0..samples).map(|_| Keep::Some(Rng::new(self.rng.next())));
+                [Keep::Nothing, Keep::Everything].into_iter().chain(by_chance).collect()
             }
+        };
+        for keep in keeps {
+            let name = format!("{name}, {keep:?}");
+            self.look(moment, moment.disk.crash(keep), cut, depth, &name);
         }
     }
 
