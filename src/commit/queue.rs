@@ -35,7 +35,7 @@ pub(crate) enum Turn {
 }
 
 impl Waiter {
-    fn new(request: Request) -> Self {
+    pub(crate) fn new(request: Request) -> Self {
         Self { request: Mutex::new(Some(request)), state: Mutex::new(State::Waiting), wake: Condvar::new() }
     }
 

@@ -354,3 +354,6 @@ impl View for StoreView<'_> {
         }))
     }
 }
+
+#[cfg(test)]
+mod tests;
