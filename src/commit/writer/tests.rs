@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tempfile::TempDir;
 
@@ -21,6 +21,8 @@ const CAPACITY: u64 = 64 << 10;
 struct FaultyDisk {
     full: Arc<AtomicBool>,
     syncs_fail: Arc<AtomicBool>,
+    /// How often the durable mark was written.
+    marks: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -63,7 +65,7 @@ impl Disk for FaultyDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
-        RealDisk.lock(path)
+        Ok(Box::new(CountingLock { lock: RealDisk.lock(path)?, marks: Arc::clone(&self.marks) }))
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
@@ -107,6 +109,23 @@ impl DiskFile for FaultyFile {
     }
 }
 
+#[derive(Debug)]
+struct CountingLock {
+    lock: Box<dyn DiskLock>,
+    marks: Arc<AtomicU64>,
+}
+
+impl DiskLock for CountingLock {
+    fn is_on(&self, path: &Path) -> io::Result<bool> {
+        self.lock.is_on(path)
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        self.marks.fetch_add(1, Ordering::SeqCst);
+        self.lock.write(bytes)
+    }
+}
+
 /// A clock that is set.
 #[derive(Debug)]
 struct Hands(Mutex<Timestamp>);
@@ -127,6 +146,11 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
+        Self::with_head(0)
+    }
+
+    /// As if `head` events were there, with none of them in the index.
+    fn with_head(head: u64) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let disk = FaultyDisk::default();
         let shared: Arc<dyn Disk> = Arc::new(disk.clone());
@@ -147,7 +171,8 @@ impl Fixture {
             durable: 0,
             strict: true,
         };
-        let recovered = recover(&recovery, &mut |_| Ok(())).expect("an empty journal");
+        let mut recovered = recover(&recovery, &mut |_| Ok(())).expect("an empty journal");
+        recovered.tail.chain.position = head;
         let files = Arc::new(Files::new(recovered.files));
         let index = Arc::new(Index::new(Tables::new(1 << 20)));
         let log = Arc::new(Log { index, files: Arc::clone(&files) });
@@ -299,6 +324,8 @@ fn an_answer_that_writes_nothing_speaks_for_what_is_durable_too() {
         // And once only.
         it.serve([Request::flush().expect("flush"), Request::flush().expect("flush")]);
         assert_eq!(it.stats().syncs, 1);
+        it.serve([Request::flush().expect("flush")]);
+        assert_eq!((it.disk.marks.load(Ordering::SeqCst), it.stats().syncs), (1, 1));
     }
 }
 
@@ -410,4 +437,47 @@ fn time_never_runs_backwards_within_a_round_either() {
     let answers = it.serve([append("a", ANY, None, "4")]);
     assert_eq!(answers[0].as_ref().expect("appended").recorded_at(), held_at);
     assert_eq!((it.stats().recorded_at_held, it.stats().clock_behind_micros), (2, 30));
+}
+
+#[test]
+fn a_retry_of_what_fails_in_the_same_round_is_not_taken_either() {
+    let mut it = Fixture::new();
+    it.disk.syncs_fail.store(true, Ordering::SeqCst);
+    let answers = it.serve([append("a", ANY, Some(1), "x"), append("a", ANY, Some(1), "x")]);
+    assert_eq!((kind(&answers[0]), kind(&answers[1])), (ErrorKind::Indeterminate, ErrorKind::Poisoned));
+    assert_eq!(it.head(), 0);
+}
+
+#[test]
+fn a_full_disk_and_then_a_failed_sync_is_told_as_the_worse_of_both() {
+    let mut it = Fixture::new();
+    it.serve([append_as(Durability::Buffered, "old", ANY, None, "x")]);
+    it.disk.full.store(true, Ordering::SeqCst);
+    it.disk.syncs_fail.store(true, Ordering::SeqCst);
+    let answers = it.serve([append("a", ANY, None, "x"), Request::flush().expect("flush")]);
+    assert_eq!((kind(&answers[0]), kind(&answers[1])), (ErrorKind::Indeterminate, ErrorKind::Indeterminate));
+    assert!(it.writer.check_open().is_err());
+}
+
+#[test]
+fn after_a_failed_sync_of_prepared_space_no_append_is_answered_as_durable() {
+    let mut it = Fixture::new();
+    it.serve([append("a", ANY, None, "x")]);
+    it.disk.syncs_fail.store(true, Ordering::SeqCst);
+    let prepared = Arc::clone(it.writer.appender.prepared());
+    assert!(prepared.ensure(prepared.end() + 1).is_err());
+    // The file's next sync may go well, and what was lost stays lost.
+    it.disk.syncs_fail.store(false, Ordering::SeqCst);
+    let answers = it.serve([append("a", ANY, None, "y")]);
+    assert_eq!(kind(&answers[0]), ErrorKind::Indeterminate);
+    assert_eq!(kind(&it.serve([append("a", ANY, None, "y")])[0]), ErrorKind::Poisoned);
+}
+
+#[test]
+fn at_the_last_position_nothing_more_is_taken_and_nothing_written() {
+    let mut it = Fixture::with_head(u64::MAX);
+    let answers = it.serve([append("a", ANY, None, "x"), Request::flush().expect("flush")]);
+    assert_eq!(kind(&answers[0]), ErrorKind::Exhausted);
+    assert!(answers[1].is_ok(), "it is no reason to poison the store");
+    assert_eq!((it.stats().commits, it.writer.appender.last_n()), (0, 0));
 }
