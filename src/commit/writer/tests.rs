@@ -481,3 +481,31 @@ fn at_the_last_position_nothing_more_is_taken_and_nothing_written() {
     assert!(answers[1].is_ok(), "it is no reason to poison the store");
     assert_eq!((it.stats().commits, it.writer.appender.last_n()), (0, 0));
 }
+
+#[test]
+fn a_close_frame_that_does_not_go_into_the_prepared_space_gets_its_own() {
+    let mut it = Fixture::new();
+    let prepared = Arc::clone(it.writer.appender.prepared());
+    let room = usize::try_from(prepared.end() - it.writer.appender.offset()).expect("a length");
+    // One frame that fills the file to its last byte.
+    let filling = (0..room)
+        .rev()
+        .map(|bytes| append("a", ANY, None, &"x".repeat(bytes)))
+        .find(|request| request.draft.frame_bytes() == room);
+    assert_eq!(version(&it.serve(filling)[0]), 0);
+    assert_eq!((it.writer.appender.offset(), prepared.end()), (CAPACITY, CAPACITY));
+    it.writer.close().expect("close");
+    let closed = Manifest::read(&*it.writer.disk, &it.writer.root).expect("read").expect("a manifest").closed;
+    let closed = closed.expect("closed");
+    assert_eq!((closed.n, closed.file_bytes), (2, prepared.end()));
+    assert!(prepared.end() >= it.writer.appender.offset() && it.writer.appender.offset() > CAPACITY);
+}
+
+#[test]
+fn a_flush_of_nothing_leaves_nothing_to_close() {
+    let mut it = Fixture::new();
+    let answers = it.serve([Request::flush().expect("flush")]);
+    assert!(answers[0].is_ok());
+    it.writer.close().expect("close");
+    assert_eq!((it.writer.appender.last_n(), it.stats().groups, it.stats().syncs), (0, 0, 0));
+}
