@@ -44,6 +44,7 @@ mod read_only;
 mod read_only_between;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod read_typed;
+mod recent;
 mod restored;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod ripgrep_history;

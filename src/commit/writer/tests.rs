@@ -23,6 +23,7 @@ struct FaultyDisk {
     syncs_fail: Arc<AtomicBool>,
     /// How often the durable mark was written.
     marks: Arc<AtomicU64>,
+    marks_fail: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -65,7 +66,7 @@ impl Disk for FaultyDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
-        Ok(Box::new(CountingLock { lock: RealDisk.lock(path)?, marks: Arc::clone(&self.marks) }))
+        Ok(Box::new(FaultyLock { lock: RealDisk.lock(path)?, disk: self.clone() }))
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
@@ -110,18 +111,19 @@ impl DiskFile for FaultyFile {
 }
 
 #[derive(Debug)]
-struct CountingLock {
+struct FaultyLock {
     lock: Box<dyn DiskLock>,
-    marks: Arc<AtomicU64>,
+    disk: FaultyDisk,
 }
 
-impl DiskLock for CountingLock {
+impl DiskLock for FaultyLock {
     fn is_on(&self, path: &Path) -> io::Result<bool> {
         self.lock.is_on(path)
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
-        self.marks.fetch_add(1, Ordering::SeqCst);
+        self.disk.marks.fetch_add(1, Ordering::SeqCst);
+        fail_if(&self.disk.marks_fail, io::ErrorKind::Other)?;
         self.lock.write(bytes)
     }
 }
@@ -508,4 +510,17 @@ fn a_flush_of_nothing_leaves_nothing_to_close() {
     assert!(answers[0].is_ok());
     it.writer.close().expect("close");
     assert_eq!((it.writer.appender.last_n(), it.stats().groups, it.stats().syncs), (0, 0, 0));
+}
+
+#[test]
+fn a_mark_that_cannot_be_written_is_counted_and_made_good_by_the_next() {
+    let mut it = Fixture::new();
+    it.disk.marks_fail.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        it.serve([append("a", ANY, None, "x")]).iter().for_each(|answer| assert!(answer.is_ok()));
+    }
+    assert_eq!((it.stats().marks_failed, it.writer.marked), (3, 0));
+    it.disk.marks_fail.store(false, Ordering::SeqCst);
+    it.serve([Request::flush().expect("flush")]);
+    assert_eq!((it.stats().marks_failed, it.writer.marked), (3, 3));
 }
