@@ -173,3 +173,54 @@ fn to_usize(number: u32) -> usize {
 fn to_u32(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::chain::Chain;
+    use super::super::draft::{CommitDraft, FrameFields};
+    use super::*;
+    use crate::disk::Seed;
+    use crate::types::{EventId, NewEvent, StoreId, StreamName};
+
+    /// A commit of one event for each payload.
+    fn view(payloads: &[&str]) -> CommitView {
+        let name = StreamName::new("a").expect("name");
+        let events: Vec<_> =
+            payloads.iter().map(|it| NewEvent::new("T", it.as_bytes().to_vec()).expect("event")).collect();
+        let named: Vec<_> = events.iter().map(|event| (&name, event, EventId::from_bytes([1; 16]))).collect();
+        let draft = CommitDraft::encode(named.into_iter()).expect("draft");
+        let (body_len, Chain { position, n, prev_header_crc }) = (draft.body_len(), Chain::START);
+        let fields = FrameFields {
+            first_position: position,
+            n,
+            durable: 0,
+            prev_header_crc,
+            recorded_at: Timestamp::EPOCH,
+        };
+        let (frame, _) = draft.into_frame(fields, Seed::of_file(StoreId::from_bytes([7; 16]), 1));
+        CommitView::new(Arc::new(frame), 0, body_len, position).expect("a commit")
+    }
+
+    #[test]
+    fn behind_its_last_event_a_commit_has_none() {
+        let view = view(&["one", "two"]);
+        assert_eq!(view.positions(), 0..2);
+        assert!(view.record_at(0).is_some() && view.record_at(1).is_some());
+        // What stands there could be taken for the offset of a record.
+        assert!(view.record_at(2).is_none() && view.event_at(2).is_none());
+    }
+
+    #[test]
+    fn a_commit_that_was_moved_is_the_same_commit_elsewhere() {
+        let view = view(&["one", "two"]);
+        let mut bytes = vec![7; 100];
+        bytes.extend_from_slice(view.body());
+        bytes.extend_from_slice(&[9; 50]);
+        let moved = view.moved_to(Arc::new(bytes), 100);
+        assert_eq!(moved.shared_bytes(), 150 + view.body().len());
+        assert_eq!((moved.body(), moved.positions()), (view.body(), view.positions()));
+        let payloads: Vec<_> = [0, 1].map(|at| moved.event_at(at).expect("event").payload().to_vec()).into();
+        assert_eq!(payloads, [b"one".to_vec(), b"two".to_vec()]);
+        assert_eq!(moved.recorded_at(), view.recorded_at());
+    }
+}

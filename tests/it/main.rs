@@ -40,6 +40,7 @@ mod nested;
 mod opening;
 mod read;
 mod read_damaged;
+mod read_from_disk;
 mod read_only;
 mod read_only_between;
 #[cfg(all(feature = "bincode", feature = "json"))]

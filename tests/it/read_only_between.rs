@@ -149,3 +149,29 @@ fn a_write_that_was_cleared_by_a_writer_that_came_and_went_is_never_shown() {
     assert_eq!(payloads(&recovered, "a"), ["1"]);
     assert_eq!(payloads(&reader, "a"), ["1"]);
 }
+
+#[test]
+fn a_file_that_is_finished_and_followed_by_another_while_a_reader_looks_is_no_damage() {
+    let disk = SimDisk::new();
+    let writer = options().disk(disk.clone()).open(ROOT).expect("open");
+    append(&writer, "1").expect("append");
+    let writes = Mutex::new(Some({
+        let writer = writer.clone();
+        move || {
+            append(&writer, "2").expect("append");
+            append(&writer, &"3".repeat(65_000)).expect("append to a file of its own");
+        }
+    }));
+    let readers = SteppingDisk::new(&disk, move |moment, path| {
+        // It has read the first file, and asks whether there is a second.
+        if moment == Moment::BeforeOpen && path.ends_with("00000002") {
+            let writes = writes.lock().expect("writes").take();
+            writes.into_iter().for_each(|writes| writes());
+        }
+        Ok(())
+    });
+    let reader = options().disk(readers).read_only().open(ROOT).expect("a sound store");
+    reader.refresh().expect("refresh");
+    assert_eq!(all(&reader), all(&writer));
+    assert_eq!(all(&reader).len(), 3);
+}

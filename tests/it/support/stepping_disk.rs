@@ -13,6 +13,7 @@ use super::SimDisk;
 /// Where a step is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Moment {
+    BeforeOpen,
     BeforeRead,
     BeforeIsLocked,
     AfterWrite,
@@ -57,6 +58,7 @@ impl Disk for SteppingDisk {
     }
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
+        (self.step)(Moment::BeforeOpen, path)?;
         let file = self.disk.open(path, mode)?;
         Ok(Box::new(SteppingFile { file, path: path.to_owned(), step: Arc::clone(&self.step) }))
     }
