@@ -263,6 +263,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_reserved_must_be_zero_though_the_checksum_holds() {
+        // The bytes that docs/format.md calls zero.
+        for at in [5, 6, 7, 12, 13, 14, 15, 48, 49, 50, 51] {
+            let mut bytes = header().encode(seed(1));
+            bytes[at] = 1;
+            let crc = seed(1).checksum(&[&bytes[..CHECKED_BYTES]]);
+            bytes[CHECKED_BYTES..].copy_from_slice(&crc.to_le_bytes());
+            assert_eq!(FrameHeader::decode(&bytes, seed(1)), Err(BadHeader::Impossible), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_do_not_begin_like_a_frame_are_no_damaged_header() {
+        for magic in [*b"anfr", [0; 4]] {
+            let mut bytes = header().encode(seed(1));
+            bytes[..4].copy_from_slice(&magic);
+            assert_eq!(FrameHeader::decode(&bytes, seed(1)), Err(BadHeader::NotAHeader));
+            assert!(!begins(&bytes));
+        }
+        assert!(begins(&header().encode(seed(1))));
+    }
+
+    #[test]
     fn padding_is_never_absent_and_never_zero() {
         for length in 0..32 {
             let mut frame = vec![0; length];

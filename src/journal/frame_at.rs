@@ -31,3 +31,14 @@ impl FrameAt {
         self.offset.saturating_add(u64::from(self.bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_names_its_file() {
+        let at = FrameAt { file: 17, offset: 4096, first_position: 3, bytes: 72 };
+        assert_eq!((at.file_name(), at.end()), ("00000017".to_owned(), 4168));
+    }
+}

@@ -127,11 +127,27 @@ mod tests {
     fn of_two_rows_that_contradict_each_other_the_longer_is_taken() {
         // They part after frame 3.
         let shared = row(1, 1, 4, 0);
-        for (ours, theirs) in [(9, 6), (6, 9)] {
-            let found = shared.iter().copied().chain(row(2, 4, ours, 1003)).chain(row(3, 4, theirs, 1003));
-            let (taken, left_out) = sequences(found.collect());
-            assert_eq!((taken, left_out), ((1..9).collect(), vec![4, 5]));
+        for (longer, shorter) in [(9, 6), (60, 50)] {
+            for (ours, theirs) in [(longer, shorter), (shorter, longer)] {
+                let found =
+                    { shared.iter().copied() }.chain(row(2, 4, ours, 1003)).chain(row(3, 4, theirs, 1003));
+                let wanted = ((1..longer).collect(), (4..shorter).collect());
+                assert_eq!(sequences(found.collect()), wanted);
+            }
         }
+    }
+
+    #[test]
+    fn two_frames_of_one_number_are_never_both_taken() {
+        // The second row begins with the number that the first one ends with, at positions behind it; and the other way.
+        let mut found = row(1, 1, 6, 0);
+        found.extend([frame(5, 100, 77, 78), frame(6, 101, 79, 77)]);
+        assert_eq!(sequences(found), ((1..6).collect(), vec![5, 6]));
+        let mut found = row(1, 5, 12, 0);
+        found.extend([frame(4, 1, 77, 78), frame(5, 2, 79, 77)]);
+        assert_eq!(sequences(found), ((5..12).collect(), vec![4, 5]));
+        // And one does not follow the other, though its checksum and position are those that the other names.
+        assert_eq!(sequences(vec![frame(5, 4, 77, 0), frame(5, 5, 78, 77)]), (vec![5], vec![5]));
     }
 
     #[test]

@@ -43,3 +43,23 @@ fn has_frame(disk: &dyn Disk, dir: &Path, name: &str, seed: Seed) -> bool {
     let found = file.bytes().and_then(|bytes| scan::find_header(&file, bytes, 0, |_| true));
     found.is_ok_and(|found| found.is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::chain::Chain;
+    use super::*;
+    use crate::disk::RealDisk;
+
+    #[test]
+    fn the_store_that_most_files_name_is_taken_whichever_comes_first() {
+        let (few, many) = (StoreId::from_bytes([9; 16]), StoreId::from_bytes([1; 16]));
+        for (few, many) in [(few, many), (many, few)] {
+            let dir = tempfile::tempdir().expect("temporary directory");
+            for (number, store) in [(1, many), (2, few), (3, many)] {
+                JournalFile::create(&RealDisk, dir.path(), store, number, Chain::START, 8192).expect("file");
+            }
+            assert_eq!(identify(&RealDisk, dir.path(), None), Some(many));
+            assert_eq!(identify(&RealDisk, dir.path(), Some(few)), Some(many));
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use annals::{ErrorKind, ExpectedVersion, Maintenance, Options, Result, Store};
+use annals::{Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Result, Store};
 
 use crate::support::{Moment, SimDisk, SteppingDisk, all, event, payloads};
 
@@ -52,30 +52,36 @@ struct Armed {
     syncs_fail: AtomicBool,
 }
 
-/// A disk for a reader: `begin` is run before it first reads a journal file, `end` before it next asks who writes.
+/// A disk for a reader: `begin` is run before it first reads a journal file, `end` before it asks, for the `asks`th time
+/// from then on, who writes.
 fn between_looks<T: Send + 'static>(
     disk: &SimDisk,
+    asks: u32,
     begin: impl FnOnce() -> T + Send + 'static,
     end: impl FnOnce(T) + Send + 'static,
 ) -> SteppingDisk {
-    let steps = Mutex::new((Some(begin), Some(end), None));
+    let steps = Mutex::new((Some(begin), Some(end), None, asks));
     SteppingDisk::new(disk, move |moment, path| {
-        let (begin, end, between) = &mut *steps.lock().expect("steps");
+        let (begin, end, between, asks) = &mut *steps.lock().expect("steps");
         if moment == Moment::BeforeRead && is_journal(path) {
             *between = begin.take().map(|begin| begin()).or(between.take());
         }
-        if moment == Moment::BeforeIsLocked
-            && let Some(thread) = between.take()
-        {
-            end.take().expect("once")(thread);
+        if moment == Moment::BeforeIsLocked && between.is_some() {
+            *asks -= 1;
+            if *asks == 0 {
+                let (thread, end) = (between.take(), end.take());
+                end.expect("once")(thread.expect("it began"));
+            }
         }
         Ok(())
     })
 }
 
-/// `writes` runs in another thread up to the write that fails; it goes on when the reader asks who writes.
+/// `writes` runs in another thread up to the write that fails; it goes on when the reader asks for the `asks`th time who
+/// writes.
 fn reader_while(
     disk: &SimDisk,
+    asks: u32,
     written: Receiver<()>,
     go: Sender<()>,
     writes: impl FnOnce() + Send + 'static,
@@ -89,7 +95,7 @@ fn reader_while(
         go.send(()).expect("the writer waits");
         thread.join().expect("the writer");
     };
-    options().disk(between_looks(disk, begin, end)).read_only().open(ROOT)
+    options().disk(between_looks(disk, asks, begin, end)).read_only().open(ROOT)
 }
 
 #[test]
@@ -107,7 +113,7 @@ fn a_write_that_was_taken_back_and_followed_by_another_is_never_shown() {
             writer.append_raw(ExpectedVersion::Any, [event("2")]).expect("append");
         }
     };
-    let reader = reader_while(&disk, written, go, writes).expect("open to read");
+    let reader = reader_while(&disk, 1, written, go, writes).expect("open to read");
     assert!(["1", "2"].starts_with(&payloads(&reader, "a").iter().map(String::as_str).collect::<Vec<_>>()));
     append(&writer, "3").expect("append");
     reader.refresh().expect("refresh");
@@ -127,7 +133,7 @@ fn a_write_that_was_taken_back_before_a_clean_close_is_never_shown_and_no_damage
         assert_eq!(append(&writer, "refused").expect_err("full").kind(), ErrorKind::StorageFull);
         writer.close().expect("close");
     };
-    let reader = reader_while(&disk, written, go, writes).expect("a sound store");
+    let reader = reader_while(&disk, 1, written, go, writes).expect("a sound store");
     assert_eq!(payloads(&reader, "a"), ["1"]);
 }
 
@@ -136,18 +142,66 @@ fn a_write_that_was_cleared_by_a_writer_that_came_and_went_is_never_shown() {
     let disk = SimDisk::new();
     let first = options().disk(disk.clone()).open(ROOT).expect("open");
     append(&first, "1").expect("append");
-    let disk = disk.kill();
-    let (writers, armed, written, go) = failing_write(&disk);
-    let writes = move || {
-        let writer = options().disk(writers).open(ROOT).expect("open again");
-        armed.write_fails.store(true, Ordering::SeqCst);
-        armed.syncs_fail.store(true, Ordering::SeqCst);
-        assert_eq!(append(&writer, "lost").expect_err("poisoned").kind(), ErrorKind::Indeterminate);
+    let killed = disk.kill();
+    // Gone before the reader asks again, or only after another look.
+    for asks in [1, 2] {
+        let disk = killed.kill();
+        let (writers, armed, written, go) = failing_write(&disk);
+        let writes = move || {
+            let writer = options().disk(writers).open(ROOT).expect("open again");
+            armed.write_fails.store(true, Ordering::SeqCst);
+            armed.syncs_fail.store(true, Ordering::SeqCst);
+            assert_eq!(append(&writer, "lost").expect_err("poisoned").kind(), ErrorKind::Indeterminate);
+        };
+        let reader = reader_while(&disk, asks, written, go, writes).expect("a sound store");
+        let recovered = options().disk(disk).open(ROOT).expect("recover");
+        assert_eq!(payloads(&recovered, "a"), ["1"]);
+        assert_eq!(payloads(&reader, "a"), ["1"], "{asks}");
+    }
+}
+
+#[test]
+fn what_a_writer_wrote_that_ends_while_a_reader_looks_is_shown() {
+    let disk = SimDisk::new();
+    let syncs_fail = Arc::new(AtomicBool::new(false));
+    let fail = Arc::clone(&syncs_fail);
+    let writers = SteppingDisk::new(&disk, move |moment, _| match moment {
+        Moment::BeforeSync if fail.load(Ordering::SeqCst) => Err(io::Error::other("no sync")),
+        _ => Ok(()),
+    });
+    let writer = options().disk(writers).durability(Durability::Buffered).open(ROOT).expect("open");
+    append(&writer, "1").expect("append");
+    let begin = move || {
+        // A poisoned store is left as it is, as by a process that is killed.
+        syncs_fail.store(true, Ordering::SeqCst);
+        assert_eq!(writer.flush().expect_err("no sync").kind(), ErrorKind::Indeterminate);
+        drop(writer);
     };
-    let reader = reader_while(&disk, written, go, writes).expect("a sound store");
-    let recovered = options().disk(disk).open(ROOT).expect("recover");
-    assert_eq!(payloads(&recovered, "a"), ["1"]);
+    let readers = between_looks(&disk, 1, begin, |()| ());
+    let reader = options().disk(readers).read_only().open(ROOT).expect("a sound store");
     assert_eq!(payloads(&reader, "a"), ["1"]);
+}
+
+#[test]
+fn a_file_that_cannot_be_opened_is_not_taken_for_one_that_is_not_there() {
+    let disk = SimDisk::new();
+    let writer = options().disk(disk.clone()).open(ROOT).expect("open");
+    append(&writer, "1").expect("append");
+    append(&writer, &"2".repeat(65_000)).expect("append to a file of its own");
+    let fails = Arc::new(AtomicBool::new(true));
+    let fail = Arc::clone(&fails);
+    let readers = SteppingDisk::new(&disk, move |moment, path| match moment {
+        Moment::BeforeOpen if path.ends_with("00000002") && fail.load(Ordering::SeqCst) => {
+            Err(io::ErrorKind::PermissionDenied.into())
+        }
+        _ => Ok(()),
+    });
+    let open = || options().disk(readers.clone()).read_only().open(ROOT);
+    let error = open().expect_err("the second file cannot be opened");
+    assert_eq!(error.kind(), ErrorKind::Io);
+    assert!(error.to_string().contains("00000002"), "{error}");
+    fails.store(false, Ordering::SeqCst);
+    assert_eq!(all(&open().expect("open")), all(&writer));
 }
 
 #[test]
