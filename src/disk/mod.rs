@@ -7,6 +7,8 @@ mod bytes;
 mod checksum;
 mod clock;
 mod exact;
+#[cfg(test)]
+pub(crate) mod faulty;
 mod own_dir;
 mod random;
 mod real_disk;

@@ -113,7 +113,7 @@ impl Appender {
     /// one of any size, so a commit larger than a file gets a file of its own.
     pub(crate) fn fits(&self, group: &GroupBuffer, frame_bytes: usize) -> bool {
         let end = group.end().saturating_add(frame_bytes as u64);
-        end <= self.prepared.capacity().max(self.capacity) || group.end() == FRAMES_AT
+        end <= self.capacity || group.end() == FRAMES_AT
     }
 
     /// Writes a group. On `Ok` the operating system has it; it is not durable before [`Appender::sync`].

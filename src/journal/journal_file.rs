@@ -240,6 +240,11 @@ fn claim(bytes: &[u8]) -> Option<Claim> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::RealDisk;
+
+    fn store() -> StoreId {
+        StoreId::from_bytes([1; 16])
+    }
 
     #[test]
     fn names_and_numbers_go_together() {
@@ -253,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_header_round_trips_and_any_flipped_bit_or_cut_is_noticed() {
-        let (store, path) = (StoreId::from_bytes([1; 16]), Path::new("00000002"));
+        let (store, path) = (store(), Path::new("00000002"));
         let seed = Seed::of_file(store, 2);
         let start = Chain { position: 5, n: 6, prev_header_crc: 7 };
         let mut bytes = encode_header(store, 2, start, seed);
@@ -270,5 +275,54 @@ mod tests {
         bytes[8] = 9;
         let newer = decode_header(path, &bytes, store, 2, seed).expect_err("newer");
         assert_eq!(newer.kind(), ErrorKind::UnsupportedVersion);
+    }
+
+    #[test]
+    fn a_file_that_is_missing_is_damage() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let opened = JournalFile::open(&RealDisk, dir.path(), store(), 3, OpenMode::Read);
+        let error = opened.expect_err("there is none");
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        assert!(error.to_string().contains("00000003"), "{error}");
+    }
+
+    #[test]
+    fn a_file_may_be_as_large_as_the_limit_and_not_a_byte_larger() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        JournalFile::create(&RealDisk, dir.path(), store(), 1, Chain::START, 8192).expect("file");
+        let path = dir.path().join(file_name(1));
+        let open = |bytes: u64| {
+            std::fs::OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .and_then(|file| file.set_len(bytes))
+                .expect("length");
+            JournalFile::open(&RealDisk, dir.path(), store(), 1, OpenMode::Read)
+        };
+        assert_eq!(open(JOURNAL_FILE_BYTES_MAX).expect("at the limit").number, 1);
+        assert_eq!(open(JOURNAL_FILE_BYTES_MAX + 1).expect_err("past it").kind(), ErrorKind::Corrupt);
+    }
+
+    #[test]
+    fn a_byte_behind_the_header_is_told_where_it_is() {
+        let seed = Seed::of_file(store(), 1);
+        let mut bytes = encode_header(store(), 1, Chain::START, seed);
+        bytes.resize(FRAMES_AT_USIZE, 0);
+        bytes[100] = 1;
+        let error = decode_header(Path::new("f"), &bytes, store(), 1, seed).expect_err("damage");
+        assert!(error.to_string().contains("100"), "{error}");
+    }
+
+    #[test]
+    fn a_header_speaks_for_itself_only_with_its_checksum_and_its_magic() {
+        let bytes = encode_header(store(), 5, Chain::START, Seed::of_file(store(), 5));
+        let told = claim(&bytes).expect("a header");
+        assert!(told.is_sound && told.store == store() && told.number == 5);
+        for at in [0, 12, 33, 60] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert!(!claim(&damaged).expect("a header still").is_sound, "byte {at}");
+        }
+        assert!(claim(&bytes[..60]).is_none());
     }
 }

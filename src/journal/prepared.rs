@@ -56,10 +56,6 @@ impl Prepared {
         self.end.load(Ordering::Acquire)
     }
 
-    pub(crate) fn capacity(&self) -> u64 {
-        self.capacity
-    }
-
     /// Whether so much of the current step is used that the next one should be prepared.
     pub(crate) fn wants_more(&self, used: u64) -> bool {
         let end = self.end();
@@ -69,7 +65,8 @@ impl Prepared {
     /// Prepares the next step, for whoever runs ahead of the writer.
     pub(crate) fn prepare_next(&self, used: u64) -> Result<(), PrepareFailure> {
         let mut preparing = self.preparing.lock();
-        if self.wants_more(used) { self.extend_to(self.end() + 1, &mut preparing) } else { Ok(()) }
+        let to = self.next_end();
+        if self.wants_more(used) { self.extend_to(to, to, &mut preparing) } else { Ok(()) }
     }
 
     /// Prepares as far as `needed`, for a writer that cannot wait.
@@ -79,14 +76,25 @@ impl Prepared {
         }
         // Whoever holds the lock may have prepared it meanwhile.
         let mut preparing = self.preparing.lock();
-        if needed <= self.end() { Ok(()) } else { self.extend_to(needed, &mut preparing) }
+        let to = self.next_end().max(needed);
+        if needed <= self.end() { Ok(()) } else { self.extend_to(to, needed, &mut preparing) }
     }
 
-    fn extend_to(&self, needed: u64, handle: &mut Option<Box<dyn DiskFile>>) -> Result<(), PrepareFailure> {
+    /// Where the next step ends.
+    fn next_end(&self) -> u64 {
+        let end = self.end();
+        (end + step_bytes(end)).min(self.capacity)
+    }
+
+    /// Prepares up to `to`, or up to `needed` where there is no room for more.
+    fn extend_to(
+        &self,
+        to: u64,
+        needed: u64,
+        handle: &mut Option<Box<dyn DiskFile>>,
+    ) -> Result<(), PrepareFailure> {
         self.check_syncs()?;
-        let from = self.end();
-        let to = (from + step_bytes(from)).min(self.capacity).max(needed);
-        let path = &self.file.path;
+        let (from, path) = (self.end(), &self.file.path);
         let no_space = |error| {
             self.space_failed.store(true, Ordering::Relaxed);
             PrepareFailure::NoSpace(Error::io("preparing space in", path, error))
@@ -128,4 +136,85 @@ impl Prepared {
 /// How much is prepared next in a file prepared up to `end`.
 fn step_bytes(end: u64) -> u64 {
     end.clamp(FIRST_STEP_BYTES, STEP_BYTES_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::super::chain::Chain;
+    use super::*;
+    use crate::disk::faulty::FaultyDisk;
+    use crate::types::StoreId;
+
+    const KIB: u64 = 1 << 10;
+
+    /// A new file that may be prepared up to `capacity`.
+    fn prepared(capacity: u64) -> (TempDir, FaultyDisk, Prepared) {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (disk, store) = (FaultyDisk::default(), StoreId::from_bytes([7; 16]));
+        let file =
+            JournalFile::create(&disk, dir.path(), store, 1, Chain::START, FIRST_STEP_BYTES).expect("file");
+        let prepared = Prepared::new(Arc::new(disk.clone()), Arc::new(file), FIRST_STEP_BYTES, capacity);
+        (dir, disk, prepared)
+    }
+
+    fn no_space<T>(prepared: Result<T, PrepareFailure>) -> bool {
+        matches!(prepared, Err(PrepareFailure::NoSpace(_)))
+    }
+
+    #[test]
+    fn the_next_step_is_wanted_from_the_middle_of_this_one_on_and_steps_grow() {
+        let (_dir, _, prepared) = prepared(1024 * KIB);
+        for (half, next) in [(128 * KIB, 512 * KIB), (256 * KIB, 1024 * KIB)] {
+            assert!(!prepared.wants_more(half));
+            let before = prepared.end();
+            prepared.prepare_next(half).expect("nothing to do");
+            assert_eq!(prepared.end(), before);
+            assert!(prepared.wants_more(half + 1));
+            prepared.prepare_next(half + 1).expect("space");
+            assert_eq!((prepared.end(), prepared.file.bytes().expect("length")), (next, next));
+        }
+        assert!(!prepared.wants_more(1024 * KIB), "no further than its capacity");
+        prepared.prepare_next(1024 * KIB).expect("nothing to do");
+        assert_eq!(prepared.end(), 1024 * KIB);
+        prepared.ensure(1024 * KIB).expect("it is there");
+        assert_eq!(prepared.end(), 1024 * KIB);
+        prepared.ensure(1100 * KIB).expect("a commit that is larger than a file");
+        assert_eq!(prepared.end(), 1100 * KIB);
+    }
+
+    #[test]
+    fn the_last_step_ends_where_the_file_does() {
+        let (_dir, _, prepared) = prepared(300 * KIB);
+        prepared.prepare_next(200 * KIB).expect("space");
+        assert_eq!(prepared.end(), 300 * KIB);
+        assert_eq!((step_bytes(1), step_bytes(KIB * KIB)), (256 * KIB, KIB * KIB));
+        assert_eq!(step_bytes(64 * KIB * KIB), 4 * KIB * KIB);
+    }
+
+    #[test]
+    fn where_there_was_no_space_nobody_tries_ahead_again_until_the_writer_got_some() {
+        let (_dir, disk, prepared) = prepared(1024 * KIB);
+        disk.file_bytes_max.store(300 * KIB, Ordering::SeqCst);
+        assert!(no_space(prepared.prepare_next(200 * KIB)));
+        assert!(!prepared.wants_more(200 * KIB));
+        prepared.prepare_next(200 * KIB).expect("not tried");
+        assert!(no_space(prepared.ensure(301 * KIB)), "more than there is");
+        assert_eq!(prepared.end(), 256 * KIB);
+        prepared.ensure(299 * KIB).expect("room for what is needed, though not for a step");
+        assert_eq!(prepared.end(), 299 * KIB);
+        assert!(prepared.wants_more(200 * KIB));
+    }
+
+    #[test]
+    fn a_failed_sync_is_never_followed_by_another() {
+        let (_dir, disk, prepared) = prepared(1024 * KIB);
+        disk.syncs_fail.store(true, Ordering::SeqCst);
+        assert!(matches!(prepared.ensure(300 * KIB), Err(PrepareFailure::SyncFailed(_))));
+        disk.syncs_fail.store(false, Ordering::SeqCst);
+        assert!(matches!(prepared.check_syncs(), Err(PrepareFailure::SyncFailed(_))));
+        assert!(matches!(prepared.ensure(300 * KIB), Err(PrepareFailure::SyncFailed(_))));
+        assert_eq!(prepared.end(), 256 * KIB);
+    }
 }
