@@ -106,15 +106,22 @@ impl DiskFile for ReadAround {
 mod tests {
     use super::*;
 
-    /// 20,000 bytes of 7, of which the disk does not give those at 9,000.
+    /// Bytes of 7 that says it has 20,000 of.
     #[derive(Debug)]
-    struct BadBlock;
+    struct Sevens {
+        /// So many it gives.
+        bytes: u64,
+        /// Reading these is an error.
+        bad: &'static [u64],
+        error: io::ErrorKind,
+    }
 
-    impl DiskFile for BadBlock {
+    impl DiskFile for Sevens {
         fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-            let count = usize::try_from(20_000_u64.saturating_sub(offset)).expect("length").min(buffer.len());
-            if (offset..offset + count as u64).contains(&9_000) {
-                return Err(io::Error::other("bad sector"));
+            let rest = usize::try_from(self.bytes.saturating_sub(offset)).expect("length");
+            let count = rest.min(buffer.len());
+            if self.bad.iter().any(|bad| (offset..offset + count as u64).contains(bad)) {
+                return Err(io::Error::new(self.error, "bad sector"));
             }
             buffer[..count].fill(7);
             Ok(count)
@@ -139,9 +146,13 @@ mod tests {
         }
     }
 
+    fn around(bytes: u64, bad: &'static [u64], error: io::ErrorKind) -> (ReadAround, Unreadable) {
+        ReadAround::new(Box::new(Sevens { bytes, bad, error }))
+    }
+
     #[test]
     fn one_bad_block_is_zeros_and_told_and_all_around_it_is_read() {
-        let (file, unreadable) = ReadAround::new(Box::new(BadBlock));
+        let (file, unreadable) = around(20_000, &[9_000], io::ErrorKind::Other);
         let mut bytes = vec![1; 30_000];
         assert_eq!(read_some_at(&file, &mut bytes, 0).expect("read"), 20_000);
         for (at, byte) in bytes[..20_000].iter().enumerate() {
@@ -151,5 +162,42 @@ mod tests {
         assert_eq!(read_some_at(&file, &mut some, 8_995).expect("read"), 10);
         assert_eq!(some, [0; 10]);
         assert_eq!(unreadable.places(), [(8192, 12_288, "bad sector".to_owned())]);
+    }
+
+    #[test]
+    fn bad_blocks_that_touch_are_one_place_and_others_are_not() {
+        let (file, unreadable) = around(20_000, &[0, 4_096, 12_288], io::ErrorKind::Other);
+        read_some_at(&file, &mut [1; 20_000], 0).expect("read");
+        let what = || "bad sector".to_owned();
+        assert_eq!(unreadable.places(), [(0, 8_192, what()), (12_288, 16_384, what())]);
+    }
+
+    #[test]
+    fn a_file_that_gives_less_than_its_length_ends_there() {
+        let (file, unreadable) = around(10_000, &[100], io::ErrorKind::Other);
+        let mut bytes = vec![1; 20_000];
+        assert_eq!(file.read_blocks(&mut bytes, 0).expect("read"), 10_000);
+        assert!(
+            bytes[..4_096].iter().all(|byte| *byte == 0)
+                && bytes[4_096..10_000].iter().all(|byte| *byte == 7)
+        );
+        assert!(bytes[10_000..].iter().all(|byte| *byte == 1), "nothing is made up");
+        assert_eq!(unreadable.places(), [(0, 4_096, "bad sector".to_owned())]);
+    }
+
+    #[test]
+    fn a_call_that_was_interrupted_is_no_damage() {
+        let (file, unreadable) = around(20_000, &[100], io::ErrorKind::Interrupted);
+        let error = file.read_at(&mut [0; 200], 0).expect_err("it is for the caller to try again");
+        assert_eq!(error.kind(), io::ErrorKind::Interrupted);
+        assert!(unreadable.places().is_empty());
+    }
+
+    #[test]
+    fn nothing_is_written() {
+        let (file, _) = around(20_000, &[], io::ErrorKind::Other);
+        for refused in [file.write_at(&[1], 0).map(drop), file.sync_data(), file.sync_all()] {
+            assert_eq!(refused.expect_err("it is only read").kind(), io::ErrorKind::PermissionDenied);
+        }
     }
 }

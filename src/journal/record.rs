@@ -309,4 +309,65 @@ mod tests {
         bytes[50] = 1;
         assert_eq!(read(bytes), Err(BadRecord::Unknown));
     }
+
+    /// A record of zeros with these lengths: header, stream, type, metadata, payload.
+    fn zeros(lengths: [usize; 5]) -> Vec<u8> {
+        let [header, stream, event_type, metadata, payload] = lengths;
+        let mut bytes = record();
+        bytes.truncate(HEADER_BYTES_USIZE);
+        bytes.resize(lengths.iter().sum::<usize>().max(HEADER_BYTES_USIZE), 0);
+        bytes[..4].copy_from_slice(&to_u32(lengths.iter().sum()).to_le_bytes());
+        bytes[4..6].copy_from_slice(&to_u16(header).to_le_bytes());
+        bytes[46..48].copy_from_slice(&to_u16(stream).to_le_bytes());
+        bytes[48..50].copy_from_slice(&to_u16(event_type).to_le_bytes());
+        bytes[52..56].copy_from_slice(&to_u32(metadata).to_le_bytes());
+        bytes[56..60].copy_from_slice(&to_u32(payload).to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn every_length_is_taken_at_its_limit_and_not_one_past_it() {
+        let most = [
+            HEADER_BYTES_USIZE,
+            STREAM_NAME_BYTES_MAX,
+            EVENT_TYPE_BYTES_MAX,
+            METADATA_BYTES_MAX,
+            PAYLOAD_BYTES_MAX,
+        ];
+        let error = |lengths| decode_head(&zeros(lengths)).err();
+        assert_eq!(error(most), None);
+        for at in 1..5 {
+            let mut lengths = [HEADER_BYTES_USIZE, 1, 1, 0, 0];
+            lengths[at] = most[at];
+            assert_eq!(error(lengths), None, "{lengths:?}");
+            lengths[at] += 1;
+            assert_eq!(error(lengths), Some(BadRecord::Limit), "{lengths:?}");
+        }
+        assert_eq!(error([HEADER_BYTES_USIZE, 0, 1, 0, 0]), Some(BadRecord::Limit), "no stream");
+        assert_eq!(error([HEADER_BYTES_USIZE, 1, 0, 0, 0]), Some(BadRecord::Limit), "no type");
+        assert_eq!(error([HEADER_BYTES_USIZE - 1, 1, 1, 0, 9]), Some(BadRecord::Lengths), "a shorter header");
+    }
+
+    #[test]
+    fn lengths_that_do_not_add_up_and_shapes_that_nobody_knows_are_refused() {
+        for by in [-1_i64, 1] {
+            let mut bytes = record();
+            let length = bytes.len() as i64 + by;
+            bytes[..4].copy_from_slice(&u32::try_from(length).expect("length").to_le_bytes());
+            bytes.push(0);
+            assert_eq!(read(bytes), Err(BadRecord::Lengths), "by {by}");
+        }
+        let mut bytes = record();
+        bytes[7] = 200;
+        assert_eq!(read(bytes), Err(BadRecord::Unknown));
+    }
+
+    #[test]
+    fn names_that_are_no_text_are_refused() {
+        for at in [HEADER_BYTES_USIZE, HEADER_BYTES_USIZE + "account-1".len()] {
+            let mut bytes = record();
+            bytes[at] = 0xff;
+            assert_eq!(read(bytes), Err(BadRecord::NotText), "byte {at}");
+        }
+    }
 }
