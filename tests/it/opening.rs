@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
-use annals::{Creation, ErrorKind, ExpectedVersion, Maintenance, Options, Position, Store};
+use annals::{Creation, Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Position, Store};
 
-use crate::support::{all, event};
+use crate::support::{CallKind, SimDisk, Verdict, all, event};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
 
@@ -206,4 +207,61 @@ fn a_store_that_must_be_there_and_is_not_is_not_found_and_not_made() {
     drop(store);
     fs::remove_file(path.join("MANIFEST")).expect("remove");
     assert_eq!(open(&path).expect_err("lost manifest").kind(), ErrorKind::Corrupt);
+}
+
+#[test]
+fn what_nobody_vouches_for_is_written_again_in_pieces_of_a_mebibyte() {
+    let open = |disk: &SimDisk| {
+        let options = Options::new().disk(disk.clone()).maintenance(Maintenance::Inline);
+        options.durability(Durability::Buffered).journal_file_bytes(16 << 20).open("/bank").expect("open")
+    };
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    let sizes = [[1_000; 100].as_slice(), &[400_000; 3], &[3_000_000]].concat();
+    for bytes in sizes {
+        store.stream("a").expect("name").append_raw(ANY, [event(vec![7; bytes])]).expect("append");
+    }
+    let killed = disk.kill();
+    let writes = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&writes);
+    killed.on_call(move |call| {
+        if call.kind == CallKind::Write && call.path.starts_with("/bank/journal") {
+            told.lock().expect("writes").push((call.offset, call.bytes as u64));
+        }
+        Verdict::Proceed
+    });
+    let again = open(&killed);
+    assert_eq!(all(&again), all(&store));
+    let rewritten = again.recovery().rewritten_bytes;
+    // Behind it come the zeros of the prepared space.
+    let end = 4_096 + rewritten;
+    let pieces: Vec<(u64, u64)> =
+        writes.lock().expect("writes").iter().copied().filter(|(offset, _)| *offset < end).collect();
+    let mut next = 4_096;
+    for (offset, bytes) in &pieces {
+        assert_eq!(*offset, next, "one behind the other: {pieces:?}");
+        next = offset + bytes;
+    }
+    assert_eq!(next, end, "{pieces:?}");
+    // The small ones and two of the middle ones; the third; the one that is larger than a piece.
+    let sizes: Vec<u64> = pieces.iter().map(|(_, bytes)| bytes / 100_000).collect();
+    assert_eq!(sizes, [9, 4, 30], "in hundreds of thousands of bytes");
+}
+
+#[test]
+fn a_journal_without_a_manifest_counts_as_empty_only_if_all_of_it_is_zeros() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let path = dir.path().join("bank");
+    Store::open(&path).expect("open").close().expect("close");
+    fs::remove_file(path.join("MANIFEST")).expect("remove");
+    let journal = path.join("journal/00000001");
+    let mut bytes = fs::read(&journal).expect("read");
+    bytes.resize(3 << 20, 0);
+    bytes[(2 << 20) + 77] = 1;
+    fs::write(&journal, &bytes).expect("write");
+    assert_eq!(Store::open(&path).expect_err("something is there").kind(), ErrorKind::Corrupt);
+    bytes[(2 << 20) + 77] = 0;
+    fs::write(&journal, &bytes).expect("write");
+    // Its creation did not come to its end.
+    Store::open(&path).expect("nothing is there").close().expect("close");
 }

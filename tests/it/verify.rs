@@ -219,3 +219,19 @@ fn commits_cut_off_behind_a_lost_mark_are_told_to_those_who_keep_the_head_elsewh
     assert!(report.is_sound() && report.head == Position::new(2), "{report:?}");
     assert_eq!(places(&up_to(&files, 3)), [(PathBuf::from("/bank/journal"), 0)]);
 }
+
+#[test]
+fn frames_that_are_missing_at_the_end_of_a_closed_store_are_told_by_number() {
+    let disk = SimDisk::new();
+    let store = options(&disk).open(ROOT).expect("open");
+    let append = || store.stream("a").expect("name").append_raw(ANY, [event([7; 9_000])]).expect("append");
+    (0..3).for_each(|_| drop(append()));
+    store.close().expect("close");
+    let mut files = disk.files();
+    // The third and the close frame.
+    files.get_mut(&journal(1)).expect("file")[4_096 + 2 * FRAME..].fill(0);
+    files.remove(Path::new("/bank/LOCK"));
+    let error = options(&SimDisk::with_files(&files)).open(ROOT).expect_err("damage");
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("after frame 4, the last one here is 2"), "{error}");
+}
