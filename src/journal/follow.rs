@@ -170,8 +170,8 @@ impl Follower {
                 }
                 Some(next) => {
                     let misfit = match &end.bad {
-                        Some(bad) if bad.offset < end.file_bytes => file.corrupt(bad.offset, &bad.what),
-                        _ => next.corrupt(40, "the file does not follow the one before it"),
+                        Some(bad) => file.corrupt(bad.offset, &bad.what),
+                        None => next.corrupt(40, "the file does not follow the one before it"),
                     };
                     return Ok(Look { file, end, waiting, stopped, misfit: Some(misfit) });
                 }

@@ -279,11 +279,14 @@ fn damage_before_the_last_file_is_an_error_with_and_without_a_writer() {
     let other_writer = options(&other).open(ROOT).expect("open");
     (0..3).for_each(|_| append(&other_writer, "a", vec![6; 40_000]));
     other_second.insert(second.into(), other.files()[second].clone());
+    let mut cut_first = files.clone();
+    cut_first.get_mut(Path::new(FIRST)).expect("file").truncate(4096);
     let mut gap = files;
     gap.remove(second);
     for (what, files, path) in [
         ("damaged", &damaged_first, Path::new(FIRST)),
         ("another file", &other_second, second),
+        ("without its frames", &cut_first, second),
         ("missing", &gap, second),
     ] {
         for is_locked in [false, true] {

@@ -228,10 +228,20 @@ fn frames_that_are_missing_at_the_end_of_a_closed_store_are_told_by_number() {
     (0..3).for_each(|_| drop(append()));
     store.close().expect("close");
     let mut files = disk.files();
-    // The third and the close frame.
-    files.get_mut(&journal(1)).expect("file")[4_096 + 2 * FRAME..].fill(0);
     files.remove(Path::new("/bank/LOCK"));
-    let error = options(&SimDisk::with_files(&files)).open(ROOT).expect_err("damage");
-    assert_eq!(error.kind(), ErrorKind::Corrupt);
-    assert!(error.to_string().contains("after frame 4, the last one here is 2"), "{error}");
+    let error = |files: &Files| {
+        let error = options(&SimDisk::with_files(files)).open(ROOT).expect_err("damage");
+        assert_eq!(error.kind(), ErrorKind::Corrupt);
+        error.to_string()
+    };
+    let file = |files: &mut Files| files.remove(&journal(1)).expect("file");
+    let (mut cut, mut bytes) = (files.clone(), file(&mut files));
+    // The third and the close frame.
+    bytes[4_096 + 2 * FRAME..].fill(0);
+    files.insert(journal(1), bytes);
+    assert!(error(&files).contains("after frame 4, the last one here is 2"), "{}", error(&files));
+    let mut bytes = file(&mut cut);
+    bytes.truncate(4_096 + 2 * FRAME + 5_000);
+    cut.insert(journal(1), bytes);
+    assert!(error(&cut).contains("frame is cut by the end of the file"), "{}", error(&cut));
 }
