@@ -283,3 +283,77 @@ pub(crate) fn check_bytes(file: &JournalFile, at: FrameAt, bytes: &[u8]) -> Resu
     }
     Ok(header)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{RealDisk, write_all_at};
+    use crate::types::StoreId;
+
+    const SLOTS: u64 = 40;
+    const SLOT_BYTES: u64 = 64;
+
+    /// Small numbers that look as if by chance.
+    fn numbers(mut state: u64) -> impl FnMut(u64) -> u64 {
+        move |below| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        }
+    }
+
+    fn offset(slot: u64) -> u64 {
+        FRAMES_AT + slot * SLOT_BYTES
+    }
+
+    #[test]
+    fn a_search_for_vouchers_that_goes_on_finds_what_a_new_one_finds() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let store = StoreId::from_bytes([7; 16]);
+        let file_bytes = offset(SLOTS);
+        let file =
+            JournalFile::create(&RealDisk, dir.path(), store, 1, Chain::START, file_bytes).expect("file");
+        let mut found = 0;
+        for round in 0..200 {
+            let mut number = numbers(round);
+            // In some slots stands a header that says what was durable.
+            let durable: Vec<Option<u64>> =
+                (0..SLOTS).map(|_| (number(3) == 0).then(|| number(20))).collect();
+            for (slot, durable) in (0..).zip(&durable) {
+                let header = durable.map(|durable| FrameHeader {
+                    kind: FrameKind::Commit,
+                    body_len: 8,
+                    first_position: 0,
+                    n: durable + 1,
+                    durable,
+                    prev_header_crc: 0,
+                    body_crc: 0,
+                });
+                let bytes = header.map_or([0; FRAME_HEADER_BYTES], |header| header.encode(file.seed));
+                write_all_at(&*file.disk_file, &bytes, offset(slot)).expect("write");
+            }
+            let mut vouchers = Vouchers::default();
+            let (mut slot, mut n) = (0, 1);
+            while slot < SLOTS {
+                let bad = BadFrame {
+                    offset: offset(slot),
+                    what: String::new(),
+                    extent: Extent::HeaderOnly,
+                    misplaced: false,
+                };
+                let chain = Chain { n, ..Chain::START };
+                let end =
+                    ScanEnd { offset: bad.offset, chain, durable: 0, last: None, bad: None, file_bytes };
+                let wanted =
+                    (0..).zip(&durable).any(|(at, durable)| at > slot && durable.is_some_and(|it| it >= n));
+                assert_eq!(
+                    vouchers.vouch(&file, &end, &bad).expect("search"),
+                    wanted,
+                    "round {round}, slot {slot}"
+                );
+                found += u64::from(wanted);
+                (slot, n) = (slot + 1 + number(4), n + number(5));
+            }
+        }
+        assert!(found > 500, "{found}");
+    }
+}

@@ -301,6 +301,39 @@ fn a_file_under_another_name_is_found_and_one_that_is_gone_is_told() {
 }
 
 #[test]
+fn the_one_file_that_is_left_is_found_without_name_and_header() {
+    let base = rolled();
+    let of_file: Vec<_> = base.commits().filter(|frame| frame.path == journal(2)).collect();
+    let positions = positions(&of_file);
+    let mut files = base.files.clone();
+    let mut bytes = files.remove(&journal(2)).expect("file");
+    bytes[..FRAMES_AT].fill(0);
+    (1..=3).for_each(|number| drop(files.remove(&journal(number))));
+    files.insert("/bank/journal/lost".into(), bytes);
+    let (_, events) = salvage(&files).expect("salvage");
+    let wanted = &base.events[to_usize(positions.start)..to_usize(positions.end)];
+    assert!(events.iter().map(content).eq(wanted.iter().map(content)), "{} events", events.len());
+}
+
+#[test]
+fn the_header_of_a_renamed_file_still_tells_what_was_there_before_it() {
+    let mut files = rolled().files;
+    files.remove(Path::new(MANIFEST));
+    files.remove(&journal(2));
+    let mut bytes = files.remove(&journal(3)).expect("file");
+    bytes[FRAMES_AT..].fill(0);
+    let lost = |name: PathBuf| {
+        let mut files = files.clone();
+        files.insert(name, bytes.clone());
+        let (report, _) = salvage(&files).expect("salvage");
+        assert!(!report.lost.is_empty());
+        format!("{:?} {:?}", report.lost, report.lost_end)
+    };
+    assert_eq!(lost(journal(3)), lost("/bank/journal/renamed".into()));
+    assert_eq!(lost(journal(3)), lost(journal(7)));
+}
+
+#[test]
 fn frames_that_are_swapped_or_doubled_come_over_once_and_in_order() {
     let base = rolled();
     let frames: Vec<_> = base.commits().collect();
