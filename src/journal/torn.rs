@@ -76,6 +76,12 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_extent_is_what_must_be_looked_at() {
+        assert_eq!((Extent::HeaderOnly.bytes(), Extent::HeaderOnly.frame_bytes()), (56 + 16, None));
+        assert_eq!((Extent::Frame(800).bytes(), Extent::Frame(800).frame_bytes()), (800, Some(800)));
+    }
+
+    #[test]
     fn a_whole_frame_with_a_flipped_bit_is_damage() {
         let mut frame = vec![7; 2048];
         frame[100] ^= 1;

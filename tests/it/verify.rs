@@ -245,3 +245,28 @@ fn frames_that_are_missing_at_the_end_of_a_closed_store_are_told_by_number() {
     cut.insert(journal(1), bytes);
     assert!(error(&cut).contains("frame is cut by the end of the file"), "{}", error(&cut));
 }
+
+#[test]
+fn a_file_of_another_history_of_the_same_store_does_not_follow() {
+    let disk = SimDisk::new();
+    let first = options(&disk).open(ROOT).expect("open");
+    let append = |store: &Store, byte: u8| {
+        store.stream("a").expect("name").append_raw(ANY, [event([byte; 9_000])]).expect("append");
+    };
+    append(&first, 0);
+    // From here on there are two of it, each with its own second file.
+    let mut histories = [1, 2].map(|byte| {
+        let disk = disk.kill();
+        let store = options(&disk).open(ROOT).expect("open");
+        while !disk.has_file(journal(2)) {
+            append(&store, byte);
+        }
+        disk.files()
+    });
+    let second = histories[1].remove(&journal(2)).expect("file");
+    histories[0].insert(journal(2), second);
+    let disk = SimDisk::with_files(&histories[0]);
+    let report = options(&disk).verify(ROOT).expect("verify");
+    assert!(report.damages.iter().any(|damage| damage.path == journal(2)), "{report:?}");
+    assert_eq!(options(&disk).open(ROOT).expect_err("damage").kind(), ErrorKind::Corrupt);
+}
