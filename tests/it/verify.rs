@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals::{Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Position, Store, VerifyReport};
 
-use crate::support::{DoneOnDrop, SimDisk, event};
+use crate::support::{CallKind, DoneOnDrop, SimDisk, Verdict, event};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -55,8 +55,10 @@ fn flip(files: &mut Files, path: impl AsRef<Path>, at: usize) {
 #[test]
 fn damages_in_all_files_at_once_are_all_listed() {
     let sound = four_files();
-    assert!(verify(&sound).is_sound());
-    let all_frames = verify(&sound).frames;
+    let report = verify(&sound);
+    let bytes: usize = (1..=4).map(|number| sound[&journal(number)].len()).sum();
+    assert!(report.is_sound() && report.files == 4 && report.bytes == bytes as u64, "{report:?}");
+    let all_frames = report.frames;
     let mut files = sound;
     flip(&mut files, MANIFEST, 60);
     flip(&mut files, journal(1), 44);
@@ -269,4 +271,41 @@ fn a_file_of_another_history_of_the_same_store_does_not_follow() {
     let report = options(&disk).verify(ROOT).expect("verify");
     assert!(report.damages.iter().any(|damage| damage.path == journal(2)), "{report:?}");
     assert_eq!(options(&disk).open(ROOT).expect_err("damage").kind(), ErrorKind::Corrupt);
+}
+
+/// The bytes at these offsets of the first file come back flipped so many times each.
+fn flip_reads(disk: &SimDisk, mut flips: Vec<(usize, u32)>) {
+    disk.on_call(move |call| {
+        let covered = call.offset..call.offset + call.bytes as u64;
+        let is_read = call.kind == CallKind::Read && call.path == journal(1);
+        let flip =
+            flips.iter_mut().find(|(at, left)| is_read && *left > 0 && covered.contains(&(*at as u64)));
+        flip.map_or(Verdict::Proceed, |(at, left)| {
+            *left -= 1;
+            Verdict::FlipBit(8 * (*at - usize::try_from(call.offset).expect("an offset")))
+        })
+    });
+}
+
+#[test]
+fn what_reads_wrong_for_a_moment_where_somebody_may_be_writing_is_no_damage_and_what_stays_is() {
+    let disk = SimDisk::new();
+    let writer = options(&disk).open(ROOT).expect("open");
+    for _ in 0..4 {
+        writer.stream("a").expect("name").append_raw(ANY, [event([7; 9_000])]).expect("append");
+    }
+    let live = disk.kill();
+    // Near the ends of the second and the fourth frame.
+    let places = [4_096 + FRAME + 8_500, 4_096 + 3 * FRAME + 8_500];
+    for times in [[1, 0], [2, 0], [2, 2], [0, 2]] {
+        let disk = live.kill();
+        flip_reads(&disk, places.into_iter().zip(times).collect());
+        let report = options(&disk).verify(ROOT).expect("verify");
+        assert!(report.is_sound() && report.events == 4, "{times:?}: {report:?}");
+    }
+    let disk = live.kill();
+    flip_reads(&disk, vec![(places[0], u32::MAX)]);
+    let report = options(&disk).verify(ROOT).expect("verify");
+    assert_eq!((report.damages.len(), report.events), (1, 3), "{report:?}");
+    writer.close().expect("close");
 }
