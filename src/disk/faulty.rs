@@ -10,7 +10,7 @@ use super::{Disk, DiskFile, DiskLock, OpenMode, RealDisk};
 /// The real disk, but for what a test changes here.
 #[derive(Debug, Clone)]
 pub(crate) struct FaultyDisk {
-    /// Whether there is no room for anything but zeros: they take away again what was written in part.
+    /// Whether half of a write goes to disk and the rest finds no room. Zeros do: they take away again what was written.
     pub(crate) full: Arc<AtomicBool>,
     /// No file may become longer than this.
     pub(crate) file_bytes_max: Arc<AtomicU64>,
@@ -93,8 +93,9 @@ impl DiskFile for FaultyFile {
         if offset + bytes.len() as u64 > self.disk.file_bytes_max.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        if bytes.iter().any(|byte| *byte != 0) {
-            fail_if(&self.disk.full, io::ErrorKind::StorageFull)?;
+        if self.disk.full.load(Ordering::SeqCst) && bytes.iter().any(|byte| *byte != 0) {
+            self.file.write_at(&bytes[..bytes.len() / 2], offset)?;
+            return Err(io::ErrorKind::StorageFull.into());
         }
         self.file.write_at(bytes, offset)
     }

@@ -1,16 +1,17 @@
 //! `Snapshots` over real files, and over files that were damaged.
 
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use tempfile::TempDir;
 
 use super::packs::Sizes;
 use super::{FoldedUpTo, NewSnapshot, SnapshotIgnored, Snapshots, StateKind};
-use crate::disk::{Disk, DiskFile, DiskLock, OpenMode, RealDisk};
+use crate::disk::RealDisk;
+use crate::disk::faulty::FaultyDisk;
 use crate::error::{ErrorKind, Result};
 use crate::types::{CodecId, EventId, Position, StoreId, StreamName, Timestamp, Version};
 
@@ -271,95 +272,10 @@ fn a_closed_store_writes_no_snapshot_and_finds_the_old_ones() {
     assert_eq!(newest(&snapshots, "account-1"), Some((3, b"state".to_vec())));
 }
 
-/// The real disk, on which writes fail after half of their bytes while `full` is set.
-#[derive(Debug, Clone, Default)]
-struct Filling {
-    full: Arc<AtomicBool>,
-}
-
-#[derive(Debug)]
-struct FillingFile {
-    file: Box<dyn DiskFile>,
-    full: Arc<AtomicBool>,
-}
-
-impl Disk for Filling {
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        RealDisk.create_dir(path)
-    }
-
-    fn resolve(&self, dir: &Path) -> io::Result<PathBuf> {
-        RealDisk.resolve(dir)
-    }
-
-    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        RealDisk.list(dir)
-    }
-
-    fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Box<dyn DiskFile>> {
-        let file = RealDisk.open(path, mode)?;
-        Ok(Box::new(FillingFile { file, full: Arc::clone(&self.full) }))
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        RealDisk.rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        RealDisk.remove(path)
-    }
-
-    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        RealDisk.sync_dir(dir)
-    }
-
-    fn lock(&self, path: &Path) -> io::Result<Box<dyn DiskLock>> {
-        RealDisk.lock(path)
-    }
-
-    fn is_locked(&self, path: &Path) -> io::Result<bool> {
-        RealDisk.is_locked(path)
-    }
-
-    fn free_bytes(&self, path: &Path) -> io::Result<u64> {
-        RealDisk.free_bytes(path)
-    }
-}
-
-impl DiskFile for FillingFile {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.file.read_at(buffer, offset)
-    }
-
-    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
-        if self.full.load(Ordering::Relaxed) {
-            self.file.write_at(&bytes[..bytes.len() / 2], offset)?;
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.file.write_at(bytes, offset)
-    }
-
-    fn allocate(&self, bytes: u64) {
-        self.file.allocate(bytes);
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
-    }
-
-    fn sync_all(&self) -> io::Result<()> {
-        self.file.sync_all()
-    }
-
-    fn len(&self) -> io::Result<u64> {
-        self.file.len()
-    }
-}
-
 #[test]
 fn after_a_full_disk_old_snapshots_are_found_and_new_ones_written_once_there_is_space() {
     let dir = Dir::new();
-    let disk = Filling::default();
+    let disk = FaultyDisk::default();
     let snapshots = Snapshots::with_sizes(Arc::new(disk.clone()), dir.path(), STORE, SMALL);
     write(&snapshots, "account-1", 1, b"one").expect("write");
     disk.full.store(true, Ordering::Relaxed);
