@@ -32,8 +32,6 @@ pub(crate) struct ScanEnd {
     pub(crate) offset: u64,
     /// What the next frame must follow.
     pub(crate) chain: Chain,
-    /// The largest n that a sound frame says was synced.
-    pub(crate) durable: u64,
     /// The last sound frame.
     pub(crate) last: Option<FrameHeader>,
     /// What stands where the next frame would; `None` when nothing but zeros does.
@@ -99,7 +97,7 @@ pub(crate) fn scan_frames(
 ) -> Result<ScanEnd> {
     let file_bytes = file.bytes()?;
     let mut window = Window::new(file, file_bytes);
-    let mut end = ScanEnd { offset, chain: start, durable: start.n - 1, last: None, bad: None, file_bytes };
+    let mut end = ScanEnd { offset, chain: start, last: None, bad: None, file_bytes };
     while end.offset < file_bytes {
         match next_frame(file, &mut window, &end)? {
             Next::Frame { header, header_crc } => {
@@ -117,7 +115,6 @@ pub(crate) fn scan_frames(
                     .chain
                     .after(events, header_crc)
                     .map_err(|error| file.corrupt(end.offset, error.what()))?;
-                end.durable = end.durable.max(header.durable);
                 end.last = Some(header);
                 let at = FrameAt::new(file.number, end.offset, &header);
                 each(ScannedFrame { header, at, commit, next: end.chain })?;
@@ -341,8 +338,7 @@ mod tests {
                     misplaced: false,
                 };
                 let chain = Chain { n, ..Chain::START };
-                let end =
-                    ScanEnd { offset: bad.offset, chain, durable: 0, last: None, bad: None, file_bytes };
+                let end = ScanEnd { offset: bad.offset, chain, last: None, bad: None, file_bytes };
                 let wanted =
                     (0..).zip(&durable).any(|(at, durable)| at > slot && durable.is_some_and(|it| it >= n));
                 assert_eq!(
