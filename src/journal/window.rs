@@ -80,10 +80,8 @@ impl<'a> Window<'a> {
     pub(crate) fn nonzero_end(&mut self, offset: u64) -> Result<u64> {
         let mut end = offset;
         while let Some(at) = self.first_nonzero(end)? {
-            end = at + 1;
-            let bytes = self.rest_at(end)?;
-            let last = bytes.iter().rposition(|byte| *byte != 0);
-            end += last.map_or(0, |last| last as u64 + 1);
+            let last = self.rest_at(at)?.iter().rposition(|byte| *byte != 0);
+            end = at + last.map_or(1, |last| last as u64 + 1);
         }
         Ok(end)
     }
@@ -96,4 +94,69 @@ fn first_nonzero_in(bytes: &[u8]) -> Option<usize> {
     let zero_steps = steps.iter().take_while(|step| step.iter().fold(0, |all, byte| all | byte) == 0).count();
     let from = zero_steps * STEP;
     bytes.iter().skip(from).position(|byte| *byte != 0).map(|at| from + at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chain::Chain;
+    use super::*;
+    use crate::disk::{RealDisk, write_all_at};
+    use crate::types::StoreId;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn what_is_not_zero_is_found_however_far_it_is() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let file_bytes = 5 * MIB + 100;
+        let store = StoreId::from_bytes([7; 16]);
+        let file =
+            JournalFile::create(&RealDisk, dir.path(), store, 1, Chain::START, file_bytes).expect("file");
+        let places = [8_192, MIB + 77, 3 * MIB + 5, 3 * MIB + 500];
+        for place in places {
+            write_all_at(&*file.disk_file, &[1], place).expect("write");
+        }
+        let mut window = Window::new(&file, file_bytes);
+        let mut from = 4_096;
+        for place in places {
+            assert_eq!(window.first_nonzero(from).expect("read"), Some(place));
+            assert_eq!(window.first_nonzero(place).expect("read"), Some(place));
+            assert_eq!(window.nonzero_end(place).expect("read"), 3 * MIB + 501);
+            from = place + 1;
+        }
+        assert_eq!(window.first_nonzero(from).expect("read"), None);
+        assert_eq!(
+            (window.nonzero_end(from).expect("read"), window.nonzero_end(4_096).expect("read")),
+            (from, from)
+        );
+    }
+
+    #[test]
+    fn a_file_is_read_from_any_offset_to_any_other() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let store = StoreId::from_bytes([7; 16]);
+        let file = JournalFile::create(&RealDisk, dir.path(), store, 1, Chain::START, 2 * MIB).expect("file");
+        let bytes: Vec<u8> = (0..2 * MIB).map(|at| (at % 251).to_le_bytes()[0]).collect();
+        write_all_at(&*file.disk_file, &bytes, 0).expect("write");
+        let mut window = Window::new(&file, 2 * MIB);
+        let of_file = |from: u64, to: u64| {
+            &bytes[usize::try_from(from).expect("offset")..usize::try_from(to).expect("offset")]
+        };
+        // Forwards, back, over the end of a window, up to the end of the file and past it.
+        for (offset, count) in
+            [(0, 56), (4_090, 100), (MIB, 300_000), (10, 20), (0, MIB + MIB / 2), (2 * MIB - 8, 8)]
+        {
+            assert_eq!(
+                window.at(offset, count).expect("read"),
+                of_file(offset, offset + count),
+                "{count} at {offset}"
+            );
+            let (shared, at) = window.share(offset);
+            assert!(
+                shared[usize::try_from(at).expect("offset")..].starts_with(of_file(offset, offset + count))
+            );
+        }
+        assert_eq!(window.at(2 * MIB - 8, 100).expect("read"), of_file(2 * MIB - 8, 2 * MIB));
+        assert!(window.at(2 * MIB, 8).expect("read").is_empty());
+    }
 }
