@@ -13,8 +13,8 @@ pub(crate) enum Work {
     Settle,
     /// Loads streams, one sample a load. `warm` first does the same once without measuring.
     Load { pick: Pick, count: usize, seed: u64, warm: bool },
-    /// Folds all events; one sample.
-    Replay,
+    /// Folds all events; one sample. `warm` as for loads.
+    Replay { warm: bool },
     /// Appends single events to random streams; one sample an append.
     Append { threads: usize, count: usize, seed: u64 },
     /// Appends many events to one stream at a time; one sample a batch.

@@ -70,7 +70,7 @@ fn measured(
         (Work::Fill, Some(store)) => fill(store, set)?,
         (Work::Settle, Some(store)) => store.settle().map(|()| Done::default())?,
         (Work::Load { pick, count, seed, warm }, Some(store)) => load(store, set, pick, count, seed, warm)?,
-        (Work::Replay, Some(store)) => replay(store)?,
+        (Work::Replay { warm }, Some(store)) => replay(store, warm)?,
         (work, Some(store)) => {
             appender.get_or_insert_with(|| Appender::new(store.events(), set)).work(store, work)?
         }
@@ -122,7 +122,10 @@ fn load(store: &dyn Engine, set: Set, pick: Pick, count: usize, seed: u64, warm:
     })
 }
 
-fn replay(store: &dyn Engine) -> Result<Done> {
+fn replay(store: &dyn Engine, warm: bool) -> Result<Done> {
+    if warm {
+        store.replay(&mut Fold::new())?;
+    }
     let mut fold = Fold::new();
     let started = Instant::now();
     store.replay(&mut fold)?;

@@ -39,7 +39,7 @@ pub(super) fn memory(session: &mut Session<'_>) -> Result<()> {
         for pick in [Pick::Zipf, Pick::Uniform] {
             worker.ask(Work::Load { pick, count, seed: 1, warm: false })?;
         }
-        let usage = worker.ask(Work::Replay)?.usage;
+        let usage = worker.ask(Work::Replay { warm: false })?.usage;
         worker.close()?;
         peak.cell_mut(kind)?.add_round(usage.resident_peak as f64, &[]);
         anonymous.cell_mut(kind)?.add_round(usage.resident_anonymous as f64, &[]);

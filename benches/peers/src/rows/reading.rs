@@ -5,13 +5,13 @@ use anyhow::Result;
 use crate::figures::Unit;
 use crate::files;
 use crate::model::Mode;
-use crate::protocol::Work;
+use crate::protocol::{Done, Work};
 use crate::random::Pick;
 
 use super::{Session, in_rounds, names, turns};
 
-/// Each turn loads its streams once before it is measured: what is measured is warm, whatever the turns of others did to
-/// the cache.
+/// Each turn reads what it reads once before it is measured: what is measured is warm, whatever the turns of others did
+/// to the cache.
 pub(super) fn warm(session: &mut Session<'_>) -> Result<()> {
     if !session.wants(&[names::LOAD, names::LOAD_HOT, names::REPLAY]) {
         return Ok(());
@@ -34,8 +34,8 @@ pub(super) fn warm(session: &mut Session<'_>) -> Result<()> {
         let mut row = session.row(names::REPLAY, Unit::Nanoseconds);
         in_rounds(
             &mut workers,
-            rounds,
-            |_| Work::Replay,
+            session.plan.replays,
+            |_| Work::Replay { warm: true },
             |kind, done| {
                 row.cell_mut(kind)?.add_samples(&done.samples);
                 Ok(())
@@ -49,8 +49,8 @@ pub(super) fn warm(session: &mut Session<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The cache is emptied of the store's files before it is opened, and again after, since opening may have read all of
-/// them. What an engine has taken into its own memory in between stays: opening is part of what it offers.
+/// The cache is emptied of the store's files before each load, and before the store is opened. What an engine has taken
+/// into its own memory meanwhile stays: that is part of what it offers.
 pub(super) fn cold(session: &mut Session<'_>) -> Result<()> {
     if !session.wants(&[names::LOAD_COLD, names::COLD_BYTES, names::COLD_READS]) {
         return Ok(());
@@ -66,14 +66,19 @@ pub(super) fn cold(session: &mut Session<'_>) -> Result<()> {
             let dir = session.store("set", kind)?;
             files::drop_from_cache(&dir)?;
             let mut worker = session.start("set", kind, Mode::Durable)?;
-            files::drop_from_cache(&dir)?;
-            let seed = 100 + round as u64;
-            let done = worker.ask(Work::Load { pick: Pick::Uniform, count, seed, warm: false })?;
+            let (mut samples, mut disk_bytes, mut all_reads) = (Vec::with_capacity(count), 0, 0);
+            for number in 0..count {
+                files::drop_from_cache(&dir)?;
+                let seed = (100 + round * count + number) as u64;
+                let work = Work::Load { pick: Pick::Uniform, count: 1, seed, warm: false };
+                let Done { samples: sample, usage, .. } = worker.ask(work)?;
+                samples.extend(sample);
+                disk_bytes += usage.disk_read_bytes;
+                all_reads += usage.read_calls + usage.major_faults;
+            }
             worker.close()?;
-            times.cell_mut(kind)?.add_samples(&done.samples);
-            let usage = done.usage;
-            bytes.cell_mut(kind)?.add_round(usage.disk_read_bytes as f64 / count as f64, &[]);
-            let all_reads = usage.read_calls + usage.major_faults;
+            times.cell_mut(kind)?.add_samples(&samples);
+            bytes.cell_mut(kind)?.add_round(disk_bytes as f64 / count as f64, &[]);
             reads.cell_mut(kind)?.add_round(all_reads as f64 / count as f64, &[]);
         }
     }
