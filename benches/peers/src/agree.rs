@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use crate::data::{self, Set};
-use crate::engine::{Engine, Kind};
+use crate::engine::Engine;
+use crate::kind::Kind;
 use crate::model::{Answer, Commit, Fold, Mode, Request, Seen};
 
 const SMALL: Set = Set { name: "small", events: 3_000, streams: 30, payload_bytes: 128 };

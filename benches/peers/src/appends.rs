@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 
+use crate::clock::nanos;
 use crate::data::{self, Set};
 use crate::engine::Engine;
 use crate::model::{Answer, Commit, Request};
 use crate::protocol::{Done, Work};
 use crate::random::Random;
-use crate::worker::nanos;
 
 /// A refused append is too short to be timed alone.
 const REFUSED_A_SAMPLE: usize = 100;

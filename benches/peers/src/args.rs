@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use lexopt::{Arg, Parser, ValueExt as _};
 
 use crate::data::{SETS, Set};
-use crate::engine::Kind;
+use crate::kind::Kind;
 
 const HELP: &str = "\
 Measures annals beside SQLite, redb, fjall, LMDB and a raw floor, and prints one table.

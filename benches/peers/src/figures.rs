@@ -1,8 +1,9 @@
 //! The figures of a run: rows of what was measured, and in each row what each engine took.
 
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::engine::Kind;
+use crate::kind::Kind;
 
 /// How many samples there must be for a 99th percentile to be told.
 const P99_SAMPLES_MIN: usize = 50;
@@ -86,6 +87,11 @@ impl Row {
         self.cells.iter().find(|cell| cell.kind == kind)
     }
 
+    pub(crate) fn cell_mut(&mut self, kind: Kind) -> Result<&mut Cell> {
+        let cell = self.cells.iter_mut().find(|cell| cell.kind == kind);
+        cell.with_context(|| format!("no cell for {}", kind.name()))
+    }
+
     /// How much faster annals is than another engine: the median over the rounds, since the two of one round had the same
     /// weather.
     pub(crate) fn ratio(&self, other: Kind) -> Option<f64> {
@@ -143,7 +149,7 @@ fn quantile(sorted: &[f64], share: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{Cell, Row, Unit};
-    use crate::engine::Kind;
+    use crate::kind::Kind;
     use crate::record::Layout;
 
     #[test]

@@ -9,12 +9,14 @@
 mod agree;
 mod appends;
 mod args;
+mod clock;
 mod data;
 mod engine;
 mod engines;
 mod figures;
 mod files;
 mod group;
+mod kind;
 mod machine;
 mod model;
 mod plan;
@@ -37,8 +39,8 @@ use serde_json::json;
 
 use crate::args::Args;
 use crate::data::Set;
-use crate::engine::Kind;
 use crate::figures::Row;
+use crate::kind::Kind;
 use crate::model::Mode;
 use crate::plan::Plan;
 

@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use anyhow::{Context as _, Result, bail};
 
 use crate::data::Set;
-use crate::engine::Kind;
+use crate::kind::Kind;
 use crate::model::Mode;
 use crate::protocol::{Done, Work};
 

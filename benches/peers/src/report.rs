@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::engine::Kind;
 use crate::figures::{Cell, Row, Unit};
+use crate::kind::Kind;
 
 /// Says on the way that a row is measured.
 pub(crate) fn told(row: &Row) {
@@ -88,8 +88,8 @@ fn in_unit(value: f64, unit: Unit) -> String {
 #[cfg(test)]
 mod tests {
     use super::{in_unit, table};
-    use crate::engine::Kind;
     use crate::figures::{Cell, Row, Unit};
+    use crate::kind::Kind;
 
     #[test]
     fn every_figure_has_its_unit() {

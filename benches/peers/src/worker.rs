@@ -8,8 +8,10 @@ use std::time::Instant;
 use anyhow::{Result, bail, ensure};
 
 use crate::appends::Appender;
+use crate::clock::nanos;
 use crate::data::{self, Set};
-use crate::engine::{Engine, Kind};
+use crate::engine::Engine;
+use crate::kind::Kind;
 use crate::model::{Fold, Mode};
 use crate::protocol::{Done, Work};
 use crate::random::{self, Pick};
@@ -47,10 +49,6 @@ fn answer(done: &Done) -> Result<()> {
     serde_json::to_writer(&mut out, done)?;
     writeln!(out)?;
     Ok(out.flush()?)
-}
-
-pub(crate) fn nanos(since: Instant) -> f64 {
-    since.elapsed().as_nanos() as f64
 }
 
 fn measured(

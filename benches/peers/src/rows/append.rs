@@ -7,7 +7,8 @@ use crate::model::Mode;
 use crate::process::Worker;
 use crate::protocol::Work;
 
-use super::{Session, in_rounds, names};
+use super::names;
+use super::session::{Session, in_rounds};
 
 const BATCH_EVENTS: u64 = 1_000;
 

@@ -8,7 +8,8 @@ use crate::model::Mode;
 use crate::protocol::Work;
 use crate::random::Pick;
 
-use super::{Session, names};
+use super::names;
+use super::session::Session;
 
 /// Makes the stores of the set, and tells how much disk they take once closed.
 pub(super) fn fill(session: &mut Session<'_>) -> Result<()> {

@@ -1,7 +1,7 @@
 //! What the rows are called. The names say what one figure is for.
 
-use crate::engine::Kind;
 use crate::figures::{Cell, Row, Unit};
+use crate::kind::Kind;
 
 pub(super) const APPEND_1: &str = "durable append, 1 thread";
 pub(super) const APPEND_16: &str = "durable append, 16 threads, share of wall time";

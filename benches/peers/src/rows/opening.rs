@@ -7,7 +7,8 @@ use crate::model::Mode;
 use crate::protocol::Work;
 use crate::random::Pick;
 
-use super::{Session, names, turns};
+use super::names;
+use super::session::{Session, turns};
 
 /// How many appends were answered before the process is killed in the next.
 const APPENDED: usize = 50;

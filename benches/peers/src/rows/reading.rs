@@ -8,7 +8,8 @@ use crate::model::Mode;
 use crate::protocol::{Done, Work};
 use crate::random::Pick;
 
-use super::{Session, in_rounds, names, turns};
+use super::names;
+use super::session::{Session, in_rounds, turns};
 
 /// Each turn reads what it reads once before it is measured: what is measured is warm, whatever the turns of others did
 /// to the cache.
