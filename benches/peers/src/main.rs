@@ -72,16 +72,21 @@ fn measure(args: &Args) -> Result<()> {
         // Stores of one set at a time, and gone at the end: the largest takes tens of gigabytes.
         let dir = tempfile::Builder::new().prefix("peers-").tempdir_in(&args.dir)?;
         rows.extend(rows::measure(args, Plan::new(*set, args.is_quick), dir.path())?);
+        // After each set: a run takes long, and what ends it early should not take the figures along.
+        write_json(args, &head, &rows)?;
     }
     rows.extend(rows::growth(&rows, &args.engines));
     for line in &head {
         println!("{line}");
     }
     println!("\n{}", report::table(&rows, &args.engines));
-    if let Some(path) = &args.json {
-        let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
-        let figures = json!({ "head": head, "date": machine::date(), "quick": args.is_quick, "rows": rows });
-        fs::write(path, serde_json::to_string_pretty(&figures)?)?;
-    }
-    Ok(())
+    write_json(args, &head, &rows)
+}
+
+fn write_json(args: &Args, head: &[String], rows: &[Row]) -> Result<()> {
+    let Some(path) = &args.json else { return Ok(()) };
+    let rows: Vec<_> = rows.iter().map(Row::to_json).collect();
+    let figures = json!({ "head": head, "date": machine::date(), "quick": args.is_quick, "rows": rows });
+    fs::write(path, serde_json::to_string_pretty(&figures)?)
+        .with_context(|| format!("writing {}", path.display()))
 }

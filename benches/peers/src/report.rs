@@ -5,9 +5,10 @@ use std::fmt::Write as _;
 use crate::figures::{Cell, Row, Unit};
 use crate::kind::Kind;
 
-/// Says on the way that a row is measured.
+/// Says on the way what was measured, for whoever waits.
 pub(crate) fn told(row: &Row) {
-    eprintln!("{}: {}", row.set, row.name);
+    let cells = row.cells.iter().map(|cell| format!("{} {}", cell.kind.name(), told_cell(row, cell)));
+    eprintln!("{}: {}: {}", row.set, row.name, cells.collect::<Vec<_>>().join(", "));
 }
 
 /// A table in Markdown: a row for each piece of work, a column for each engine, and the two ratios.
