@@ -84,12 +84,16 @@ pub(super) fn in_rounds(
     work: impl Fn(usize) -> Work,
     mut take: impl FnMut(Kind, Done) -> Result<()>,
 ) -> Result<()> {
+    for worker in workers.iter_mut() {
+        worker.ask(Work::Settle)?;
+    }
     for round in 0..rounds {
         let mut read = None;
         for turn in turns(workers.len(), round) {
             let Some(worker) = workers.get_mut(turn) else { continue };
-            worker.ask(Work::Settle)?;
             let done = worker.ask(work(round))?;
+            // What its threads still have to do for it must not fall into another engine's turn.
+            worker.ask(Work::Settle)?;
             let same = (done.events, done.payload_bytes, done.sum);
             ensure!(
                 *read.get_or_insert(same) == same,
