@@ -34,7 +34,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 
 use crate::args::Args;
@@ -75,6 +75,7 @@ fn measure(args: &Args) -> Result<()> {
         // After each set: a run takes long, and what ends it early should not take the figures along.
         write_json(args, &head, &rows)?;
     }
+    ensure!(!rows.is_empty(), "no row of these sets is called so");
     rows.extend(rows::growth(&rows, &args.engines));
     for line in &head {
         println!("{line}");
