@@ -141,7 +141,10 @@ fn collect(root: &Path, dir: &Path, found: &mut Vec<Source>) {
     for entry in entries {
         let path = entry.expect("entry").path();
         if path.is_dir() {
-            collect(root, &path, found);
+            // What a package of its own builds lies beside its sources.
+            if path.file_name().is_some_and(|name| name != "target") {
+                collect(root, &path, found);
+            }
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).expect("source is UTF-8");
             let path = path.strip_prefix(root).expect("below the root").to_string_lossy().replace('\\', "/");

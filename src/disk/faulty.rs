@@ -94,7 +94,7 @@ impl DiskFile for FaultyFile {
             return Err(io::ErrorKind::StorageFull.into());
         }
         if self.disk.full.load(Ordering::SeqCst) && bytes.iter().any(|byte| *byte != 0) {
-            self.file.write_at(&bytes[..bytes.len() / 2], offset)?;
+            self.file.write_at(bytes.split_at(bytes.len() / 2).0, offset)?;
             return Err(io::ErrorKind::StorageFull.into());
         }
         self.file.write_at(bytes, offset)
