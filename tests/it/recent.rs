@@ -35,7 +35,7 @@ fn count_reads(disk: &SimDisk) -> Arc<AtomicU64> {
 
 /// Events of all sizes, also some whose commit has a buffer of its own in memory.
 fn sent(number: u64) -> NewEvent {
-    let bytes = if number % 97 == 0 { 70_000 } else { number % 13 * 90 };
+    let bytes = if number.is_multiple_of(97) { 70_000 } else { number % 13 * 90 };
     event(format!("{number} {}", "x".repeat(usize::try_from(bytes).expect("a length"))))
 }
 

@@ -185,19 +185,24 @@ fn a_store_of_a_newer_format_is_not_salvaged_by_halves() {
 fn a_header_that_only_looks_newer_or_is_damaged_elsewhere_hides_nothing() {
     let (base, events, _) = base();
     let stranger = StoreId::from_bytes([5; 16]);
-    let changes: [(&str, &dyn Fn(&mut Vec<u8>)); 3] = [
-        ("its version is damaged", &|bytes| bytes[8] = 2),
-        ("a newer one of another store", &|bytes| {
-            bytes[8] = 2;
-            bytes[16..32].copy_from_slice(&stranger.to_bytes());
-            let crc = checksum(stranger, 1, &bytes[..60]);
-            bytes[60..64].copy_from_slice(&crc);
-        }),
-        ("a byte behind a sound one", &|bytes| bytes[100] = 1),
-    ];
-    for (what, change) in changes {
+    let with = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut files = base.clone();
         change(files.get_mut(Path::new(FIRST)).expect("file"));
+        files
+    };
+    let damaged = with(&|bytes| bytes[8] = 2);
+    let newer_stranger = with(&|bytes| {
+        bytes[8] = 2;
+        bytes[16..32].copy_from_slice(&stranger.to_bytes());
+        let crc = checksum(stranger, 1, &bytes[..60]);
+        bytes[60..64].copy_from_slice(&crc);
+    });
+    let behind = with(&|bytes| bytes[100] = 1);
+    for (what, files) in [
+        ("its version is damaged", damaged),
+        ("a newer one of another store", newer_stranger),
+        ("a byte behind a sound one", behind),
+    ] {
         let disk = SimDisk::with_files(&files);
         options(&disk).salvage(ROOT, "/new").unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(all(&options(&disk).open("/new").expect("open")), events, "{what}");
