@@ -141,6 +141,9 @@ pub(crate) fn journal_numbers(disk: &dyn Disk, dir: &Path, oldest: u64) -> Resul
     }
     numbers.sort_unstable();
     let mut expected = oldest;
+    if let Some(first) = numbers.first().filter(|first| **first < oldest) {
+        return Err(before_the_first(dir, *first, oldest));
+    }
     for number in &numbers {
         if *number != expected {
             return Err(missing(dir, expected));
@@ -148,6 +151,12 @@ pub(crate) fn journal_numbers(disk: &dyn Disk, dir: &Path, oldest: u64) -> Resul
         expected = expected.saturating_add(1);
     }
     Ok(numbers)
+}
+
+/// The manifest names a first file, and an earlier one is there.
+pub(super) fn before_the_first(dir: &Path, number: u64, oldest: u64) -> Error {
+    let what = format!("the manifest says that the journal begins with file {oldest}");
+    Error::corrupt(&dir.join(file_name(number)), 0, what)
 }
 
 fn missing(dir: &Path, number: u64) -> Error {

@@ -10,7 +10,7 @@ use super::ScannedFrame;
 use super::chain::Chain;
 use super::frame::{FRAME_ALIGN, FrameHeader};
 use super::journal_file::{DamagedFile, FRAMES_AT, JournalFile, file_name, number_of};
-use super::recover::check_closed;
+use super::recover::{before_the_first, check_closed};
 use super::scan::{self, ScanEnd};
 
 /// One place where bytes are not what was written.
@@ -112,6 +112,10 @@ pub(crate) fn verify_files(
     let mut findings = JournalFindings::default();
     let numbers = findings.numbers(disk, dir)?;
     let mut expected = oldest.or(numbers.first().copied()).unwrap_or(1);
+    if let Some(first) = numbers.first().filter(|first| **first < expected) {
+        findings.note(dir, &before_the_first(dir, *first, expected))?;
+        expected = *first;
+    }
     let mut chain = Some(Chain::START);
     for (at, number) in numbers.iter().copied().enumerate() {
         if number > expected {

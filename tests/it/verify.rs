@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use annals::{Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Position, Store, VerifyReport};
 
-use crate::support::{CallKind, DoneOnDrop, SimDisk, Verdict, event};
+use crate::support::{CallKind, DoneOnDrop, Seal, SimDisk, Verdict, event};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -308,4 +308,25 @@ fn what_reads_wrong_for_a_moment_where_somebody_may_be_writing_is_no_damage_and_
     let report = options(&disk).verify(ROOT).expect("verify");
     assert_eq!((report.damages.len(), report.events), (1, 3), "{report:?}");
     writer.close().expect("close");
+}
+
+#[test]
+fn a_manifest_that_names_a_later_first_file_is_told_by_verify_as_by_opening() {
+    let sound = four_files();
+    for oldest in [2, 5, 16_641, u64::MAX] {
+        let mut files = sound.clone();
+        let seal = Seal::of(&files);
+        let manifest = files.get_mut(Path::new(MANIFEST)).expect("manifest");
+        manifest[40..48].copy_from_slice(&oldest.to_le_bytes());
+        seal.manifest(manifest);
+        let report = verify(&files);
+        let told = format!("the manifest says that the journal begins with file {oldest}");
+        let at_first: Vec<_> = report.damages.iter().filter(|damage| damage.path == journal(1)).collect();
+        assert_eq!(at_first.iter().map(|damage| &damage.what).collect::<Vec<_>>(), [&told], "{report:?}");
+        let disk = SimDisk::with_files(&files);
+        for options in [options(&disk), options(&disk).read_only()] {
+            let error = options.open(ROOT).expect_err("damage");
+            assert!(error.kind() == ErrorKind::Corrupt && error.to_string().contains(&told), "{error}");
+        }
+    }
 }
