@@ -250,9 +250,16 @@ mod tests {
 
     #[test]
     fn values_that_are_never_written_are_refused_though_the_checksum_holds() {
+        let past_the_limit = u32::try_from(COMMIT_BYTES_MAX + 8 - 56).expect("a length");
+        let at_the_limit = FrameHeader { body_len: past_the_limit - 8, ..header() };
+        assert_eq!(
+            FrameHeader::decode(&at_the_limit.encode(seed(1)), seed(1)).map(|it| it.0),
+            Ok(at_the_limit)
+        );
         let impossible = [
             FrameHeader { durable: 12, ..header() },
             FrameHeader { body_len: u32::MAX, ..header() },
+            FrameHeader { body_len: past_the_limit, ..header() },
             FrameHeader { body_len: 1 << 31, ..header() },
             FrameHeader { kind: FrameKind::Close, ..header() },
         ];

@@ -397,6 +397,22 @@ fn an_end_that_is_lost_is_told_as_far_as_anything_tells_of_it() {
 }
 
 #[test]
+fn a_sound_header_of_a_damaged_commit_tells_what_is_lost_before_it() {
+    let base = small(false);
+    let commits: Vec<&Frame> = base.commits().collect();
+    let [.., before, last] = &commits[..] else { panic!("two commits") };
+    let files = base.with(FIRST, |bytes| {
+        bytes[before.bytes.start + 20] ^= 1;
+        bytes[last.bytes.end - 20] ^= 1;
+    });
+    let (report, events) = salvage(&files).expect("salvage");
+    assert_eq!(events.len() as u64, before.positions.start);
+    let lost = Position::new(before.positions.start)..Position::new(last.positions.start);
+    assert_eq!(report.lost, [lost]);
+    assert_eq!(report.lost_end.expect("told").from.as_u64(), last.positions.start);
+}
+
+#[test]
 fn an_unfinished_write_is_told_and_is_no_loss() {
     let base = small(false);
     let last = base.frames.last().expect("a frame").clone();
