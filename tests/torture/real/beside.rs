@@ -15,7 +15,7 @@ use super::ledger::{EndedBy, Ledger};
 use super::machine::temporary_dir;
 use super::process::Job;
 use super::told::Told;
-use super::work::{LANES, options};
+use super::work::{APPENDS_MAX, LANES, options};
 
 pub(crate) const CAMPAIGN: Campaign = Campaign { name: "readers beside a writer", share: 3, run };
 
@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
         let mut ledger = Ledger::default();
         for _ in 0..WRITERS {
             let lanes = 1 + rng.below(LANES);
-            let appends = if rng.chance(2) { rng.below(20) } else { u64::MAX };
+            let appends = if rng.chance(2) { rng.below(20) } else { APPENDS_MAX };
             let base = ledger.begin_round(lanes);
             let job = Job { base, lanes, appends, in_background: rng.chance(2), ..Job::named(APPEND) };
             let lines = 1 + rng.below(LINES_MAX);

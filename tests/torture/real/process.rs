@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::told::Told;
+use super::work::APPENDS_MAX;
 
 /// A process that tells nothing for so long hangs.
 const HANGS_AFTER: Duration = Duration::from_secs(120);
@@ -33,13 +34,14 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Appends of one thread without an end.
+    /// Appends of one thread, as many as a round has numbers for: where a sync costs nothing, a child comes that far before
+    /// its parent has read what it tells.
     pub(crate) fn named(name: &'static str) -> Self {
         Self {
             name,
             base: 0,
             lanes: 1,
-            appends: u64::MAX,
+            appends: APPENDS_MAX,
             halts_at: 0,
             in_background: false,
             journal_file_bytes: 64 << 10,

@@ -10,6 +10,8 @@ use crate::support::{Rng, event_with_id, id};
 pub(crate) const LANES: u64 = 8;
 /// How many numbers a round of appends may use.
 pub(crate) const NUMBERS_A_ROUND: u64 = 1 << 20;
+/// How many of them each lane has.
+pub(crate) const APPENDS_MAX: u64 = NUMBERS_A_ROUND / LANES;
 /// Events of an append have ids of their own.
 const IDS_A_WORK: u64 = 16;
 
