@@ -187,6 +187,17 @@ impl Appender {
             self.put(&bytes)?;
             (self.offset, self.chain, self.last_kind) = (end, chain, Some(FrameKind::Close));
             self.sync().map_err(WriteFailure::Unknown)?;
+        } else {
+            self.sync_length().map_err(WriteFailure::Unknown)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the file's length durable, which the manifest is to name: space may have been asked for and not have been got.
+    fn sync_length(&self) -> Result<()> {
+        let file = &self.prepared.file;
+        if file.bytes()? != self.prepared.end() {
+            file.disk_file.sync_all().map_err(|error| Error::io("syncing", &file.path, error))?;
         }
         Ok(())
     }

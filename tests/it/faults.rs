@@ -282,3 +282,29 @@ fn a_read_that_fails_while_opening_is_an_error_and_never_an_end() {
     }
     assert!(failed > 8);
 }
+
+#[test]
+fn space_that_was_asked_for_and_not_got_before_a_close_is_no_damage_after_a_power_cut() {
+    let open = |disk: &SimDisk| {
+        let options = Options::new().disk(disk.clone()).maintenance(Maintenance::Inline);
+        options.journal_file_bytes(64 << 10).open("/bank").expect("open")
+    };
+    // Never appended to, and closed before.
+    for appended in [false, true] {
+        let disk = SimDisk::new();
+        if appended {
+            let store = open(&disk);
+            append(&store, "before").expect("append");
+            store.close().expect("close");
+        }
+        let store = open(&disk);
+        fail_once(&disk, is_journal_write, Verdict::Fail(io::ErrorKind::StorageFull));
+        // More than there is room for, in a file of its own.
+        let error = append(&store, &"x".repeat(70_000)).expect_err("full");
+        assert_eq!(error.kind(), ErrorKind::StorageFull);
+        disk.heal();
+        store.close().expect("close");
+        let disk = disk.crash(Keep::Nothing);
+        assert_eq!(all(&open(&disk)).len(), usize::from(appended));
+    }
+}
