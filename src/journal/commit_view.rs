@@ -176,29 +176,14 @@ fn to_u32(number: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::chain::Chain;
-    use super::super::draft::{CommitDraft, FrameFields};
+    use super::super::draft::tests::first_frame;
     use super::*;
-    use crate::disk::Seed;
-    use crate::types::{EventId, NewEvent, StoreId, StreamName};
+    use crate::types::StoreId;
 
     /// A commit of one event for each payload.
     fn view(payloads: &[&str]) -> CommitView {
-        let name = StreamName::new("a").expect("name");
-        let events: Vec<_> =
-            payloads.iter().map(|it| NewEvent::new("T", it.as_bytes().to_vec()).expect("event")).collect();
-        let named: Vec<_> = events.iter().map(|event| (&name, event, EventId::from_bytes([1; 16]))).collect();
-        let draft = CommitDraft::encode(named.into_iter()).expect("draft");
-        let (body_len, Chain { position, n, prev_header_crc }) = (draft.body_len(), Chain::START);
-        let fields = FrameFields {
-            first_position: position,
-            n,
-            durable: 0,
-            prev_header_crc,
-            recorded_at: Timestamp::EPOCH,
-        };
-        let (frame, _) = draft.into_frame(fields, Seed::of_file(StoreId::from_bytes([7; 16]), 1));
-        CommitView::new(Arc::new(frame), 0, body_len, position).expect("a commit")
+        let (frame, body_len) = first_frame(StoreId::from_bytes([7; 16]), payloads);
+        CommitView::new(Arc::new(frame), 0, body_len, 0).expect("a commit")
     }
 
     #[test]

@@ -139,3 +139,24 @@ impl CommitDraft {
 fn to_u32(number: usize) -> u32 {
     u32::try_from(number).unwrap_or_else(|_| unreachable!("a commit is limited to far less than 4 GiB"))
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::chain::Chain;
+    use super::*;
+    use crate::types::StoreId;
+
+    /// The first frame of file 1 of a store, with an event for each payload, and the length of its body.
+    pub(crate) fn first_frame(store: StoreId, payloads: &[&str]) -> (Vec<u8>, u32) {
+        let name = StreamName::new("a").expect("name");
+        let events: Vec<_> =
+            payloads.iter().map(|it| NewEvent::new("T", it.as_bytes().to_vec()).expect("event")).collect();
+        let named: Vec<_> = events.iter().map(|event| (&name, event, EventId::from_bytes([1; 16]))).collect();
+        let draft = CommitDraft::encode(named.into_iter()).expect("draft");
+        let Chain { position, n, prev_header_crc } = Chain::START;
+        let recorded_at = Timestamp::EPOCH;
+        let fields = FrameFields { first_position: position, n, durable: 0, prev_header_crc, recorded_at };
+        let body_len = draft.body_len();
+        (draft.into_frame(fields, Seed::of_file(store, 1)).0, body_len)
+    }
+}

@@ -267,24 +267,10 @@ fn to_usize(number: u32) -> usize {
 pub(super) mod tests {
     use super::*;
 
-    /// A frame of one event.
     use super::super::chain::Chain;
-    use super::super::draft::{CommitDraft, FrameFields};
+    use super::super::draft::tests::first_frame;
     use super::super::journal_file::FRAMES_AT;
     use crate::disk::{RealDisk, write_all_at};
-    use crate::types::{EventId, NewEvent, StreamName, Timestamp};
-
-    /// The first frame of file 1 of a store, with one event.
-    fn written(store: StoreId, payload: &str) -> Vec<u8> {
-        let name = StreamName::new("a").expect("name");
-        let event = NewEvent::new("T", payload.as_bytes().to_vec()).expect("event");
-        let named = vec![(&name, &event, EventId::from_bytes([1; 16]))];
-        let Chain { position, n, prev_header_crc } = Chain::START;
-        let recorded_at = Timestamp::EPOCH;
-        let fields = FrameFields { first_position: position, n, durable: 0, prev_header_crc, recorded_at };
-        let draft = CommitDraft::encode(named.into_iter()).expect("draft");
-        draft.into_frame(fields, Seed::of_file(store, 1)).0
-    }
 
     #[test]
     fn what_changed_since_it_was_found_is_not_read() {
@@ -292,7 +278,7 @@ pub(super) mod tests {
         let store = StoreId::from_bytes([7; 16]);
         let file = JournalFile::create(&RealDisk, dir.path(), store, 1, Chain::START, 8192).expect("file");
         let put = |bytes: &[u8]| write_all_at(&*file.disk_file, bytes, FRAMES_AT).expect("write");
-        let sound = written(store, "one");
+        let sound = first_frame(store, &["one"]).0;
         put(&sound);
         let search = search(&RealDisk, dir.path(), store).expect("search");
         let frame = search.frames[0];
@@ -303,7 +289,7 @@ pub(super) mod tests {
         // Another sound frame, a flipped bit of the body, and one of the header.
         let mut header = sound.clone();
         header[9] ^= 1;
-        for bytes in [written(store, "two"), flipped, header] {
+        for bytes in [first_frame(store, &["two"]).0, flipped, header] {
             put(&bytes);
             assert_eq!(read().expect_err("another").kind(), ErrorKind::Corrupt);
         }

@@ -128,11 +128,15 @@ mod tests {
 
     #[test]
     fn zeros_that_fill_no_aligned_sector_are_damage() {
+        // From 4204 to 5104, and from 4196 to 4696: sectors begin at 4096, 4608 and 5120.
+        for (offset, zeros) in [(4104, 100..1000), (4096, 100..600)] {
+            let mut frame = vec![7; 2048];
+            frame[zeros].fill(0);
+            assert!(!is_torn(offset, &frame, Extent::Frame(2048)), "at {offset}");
+        }
+        // 16 more bytes, and the sector behind 4608 is zeros.
         let mut frame = vec![7; 2048];
-        frame[100..1000].fill(0);
-        assert!(is_torn(4096 + 8, &frame, Extent::Frame(2048)) == has_zero_sector(4104, &frame));
-        let mut short = vec![7; 2048];
-        short[100..600].fill(0);
-        assert!(!is_torn(4096, &short, Extent::Frame(2048)));
+        frame[100..1016].fill(0);
+        assert!(is_torn(4104, &frame, Extent::Frame(2048)));
     }
 }
