@@ -58,7 +58,7 @@ fn check(kind: Kind, store: &dyn Engine) -> Result<()> {
         let meant = (truth.events, truth.payload_bytes, truth.sum, truth.ids, true);
         assert_eq!(seen, meant, "{} in stream {name:?}", kind.name());
     }
-    assert_eq!(store.events(), SMALL.events);
+    assert_eq!(store.appends().events(), SMALL.events);
     let mut none = Fold::new();
     store.load("order-99999999", &mut none)?;
     assert_eq!(none.events, 0);
@@ -80,14 +80,14 @@ fn all_engines_load_and_replay_the_same_events_before_and_after_reopening() -> R
         let mut requests = requests();
         let rest = requests.split_off(2_500);
         let single = requests.split_off(2_400);
-        store.fill(requests)?;
+        store.appends().fill(requests)?;
         for request in single {
-            assert_eq!(store.append(request)?, Answer::Appended);
+            assert_eq!(store.appends().append(request)?, Answer::Appended);
         }
         store.settle()?;
         store.close()?;
         let store = kind.open(dir, Mode::Buffered)?;
-        store.fill(rest)?;
+        store.appends().fill(rest)?;
         check(kind, store.as_ref())?;
         store.close()?;
         let store = kind.open(dir, Mode::Durable)?;
@@ -105,13 +105,16 @@ fn an_append_with_a_stale_version_is_refused_by_all_engines_and_writes_nothing()
             expected,
             events: vec![data::event(1, 128), data::event(2, 128)],
         };
-        assert_eq!(store.append(vec![commit("order-1", 0)])?, Answer::Appended);
+        assert_eq!(store.appends().append(vec![commit("order-1", 0)])?, Answer::Appended);
         for expected in [0, 1, 3] {
-            assert_eq!(store.append(vec![commit("order-1", expected)])?, Answer::Stale);
+            assert_eq!(store.appends().append(vec![commit("order-1", expected)])?, Answer::Stale);
         }
-        assert_eq!(store.append(vec![commit("order-2", 0), commit("order-1", 1)])?, Answer::Stale);
-        assert_eq!(store.events(), 2, "{}", kind.name());
-        assert_eq!(store.append(vec![commit("order-2", 0), commit("order-1", 2)])?, Answer::Appended);
+        assert_eq!(store.appends().append(vec![commit("order-2", 0), commit("order-1", 1)])?, Answer::Stale);
+        assert_eq!(store.appends().events(), 2, "{}", kind.name());
+        assert_eq!(
+            store.appends().append(vec![commit("order-2", 0), commit("order-1", 2)])?,
+            Answer::Appended
+        );
         let mut fold = Fold::new();
         store.replay(&mut fold)?;
         assert_eq!(fold.events, 6, "{}", kind.name());
@@ -129,7 +132,7 @@ fn of_threads_that_append_with_the_same_expectation_one_wins_in_all_engines() ->
             let answers: Vec<Result<Answer>> = std::thread::scope(|scope| {
                 let append = || {
                     let events = vec![data::event(expected, 128)];
-                    store.append(vec![Commit { stream: "order-1".to_owned(), expected, events }])
+                    store.appends().append(vec![Commit { stream: "order-1".to_owned(), expected, events }])
                 };
                 let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(append)).collect();
                 let joined = |thread: std::thread::ScopedJoinHandle<'_, Result<Answer>>| {
@@ -141,7 +144,7 @@ fn of_threads_that_append_with_the_same_expectation_one_wins_in_all_engines() ->
             let appended = answers.iter().filter(|answer| **answer == Answer::Appended).count();
             assert_eq!(appended, 1, "{}", kind.name());
         }
-        assert_eq!(store.events(), TURNS);
+        assert_eq!(store.appends().events(), TURNS);
         store.close()
     })
 }

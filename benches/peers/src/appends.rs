@@ -129,7 +129,7 @@ impl Appender {
             }
             let started = Instant::now();
             for request in requests {
-                ensure!(store.append(request)? == Answer::Stale, "a stale append was not refused");
+                ensure!(store.appends().append(request)? == Answer::Stale, "a stale append was not refused");
             }
             samples.push(nanos(started) / REFUSED_A_SAMPLE as f64);
         }
@@ -142,7 +142,7 @@ fn appended(store: &dyn Engine, requests: Vec<Request>) -> Result<Vec<f64>> {
     let mut samples = Vec::with_capacity(requests.len());
     for request in requests {
         let started = Instant::now();
-        let answer = store.append(request)?;
+        let answer = store.appends().append(request)?;
         samples.push(nanos(started));
         ensure!(answer == Answer::Appended, "an append with the right version was refused");
     }

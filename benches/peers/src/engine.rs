@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use crate::model::{Answer, Fold, Request};
 
-/// An event store in a directory, open. What an append's answer promises was said when it was opened.
-pub(crate) trait Engine: Send + Sync {
+/// The writing side of an open store, which callers on all threads share.
+pub(crate) trait Appends: Send + Sync {
     /// Appends if every stream has as many events as expected; all or nothing. Callers on other threads share a group.
     fn append(&self, request: Request) -> Result<Answer>;
 
@@ -14,6 +14,11 @@ pub(crate) trait Engine: Send + Sync {
 
     /// How many events there are.
     fn events(&self) -> u64;
+}
+
+/// An event store in a directory, open. What an append's answer promises was said when it was opened.
+pub(crate) trait Engine: Send + Sync {
+    fn appends(&self) -> &dyn Appends;
 
     /// Folds the events of a stream, oldest first.
     fn load(&self, stream: &str, fold: &mut Fold) -> Result<()>;

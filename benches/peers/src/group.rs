@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, anyhow};
 use parking_lot::{Condvar, Mutex};
 
+use crate::engine::Appends;
 use crate::model::{Answer, Request};
 
 /// The writing side of an engine.
@@ -13,6 +14,9 @@ pub(crate) trait Writer: Send {
     /// Judges the requests one after another, each against what those before it left, and makes all that hold durable
     /// together. One answer a request, in order.
     fn commit(&mut self, requests: &[Request]) -> Result<Vec<Answer>>;
+
+    /// How many events there are.
+    fn events(&self) -> u64;
 }
 
 /// A queue in front of a writer.
@@ -61,25 +65,6 @@ impl<W: Writer> GroupCommit<W> {
         Self { queue: Mutex::default(), writer: Mutex::new(writer) }
     }
 
-    /// Commits a request in a group with those that come at the same time.
-    pub(crate) fn append(&self, request: Request) -> Result<Answer> {
-        let slot = Arc::new(Slot::default());
-        let mut queue = self.queue.lock();
-        queue.waiting.push((Arc::clone(&slot), request));
-        let is_follower = queue.is_led;
-        queue.is_led = true;
-        drop(queue);
-        if is_follower && let Told::Answer(answer) = slot.wait() {
-            return answer;
-        }
-        self.lead(&slot)
-    }
-
-    /// Commits all of them in one group, past the queue: for filling a store.
-    pub(crate) fn fill(&self, requests: &[Request]) -> Result<Vec<Answer>> {
-        self.writer.lock().commit(requests)
-    }
-
     /// The writer, for what else is to be done with it.
     pub(crate) fn writer(&self) -> parking_lot::MutexGuard<'_, W> {
         self.writer.lock()
@@ -120,5 +105,30 @@ impl<W: Writer> GroupCommit<W> {
             Some((next, _)) => next.tell(Told::Lead),
             None => queue.is_led = false,
         }
+    }
+}
+
+impl<W: Writer> Appends for GroupCommit<W> {
+    /// In a group with those that come at the same time.
+    fn append(&self, request: Request) -> Result<Answer> {
+        let slot = Arc::new(Slot::default());
+        let mut queue = self.queue.lock();
+        queue.waiting.push((Arc::clone(&slot), request));
+        let is_follower = queue.is_led;
+        queue.is_led = true;
+        drop(queue);
+        if is_follower && let Told::Answer(answer) = slot.wait() {
+            return answer;
+        }
+        self.lead(&slot)
+    }
+
+    /// All in one group, past the queue.
+    fn fill(&self, requests: Vec<Request>) -> Result<()> {
+        self.writer.lock().commit(&requests).map(drop)
+    }
+
+    fn events(&self) -> u64 {
+        self.writer.lock().events()
     }
 }

@@ -3,6 +3,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Result;
+
 use crate::random::Random;
 
 /// Gives out positions, ids and times, for one writer.
@@ -25,9 +27,14 @@ impl Stamp {
         self.next_position
     }
 
-    /// Takes back what was given out since there were `events` events: they were not stored.
-    pub(crate) const fn back_to(&mut self, events: u64) {
-        self.next_position = events;
+    /// Does work that stores events. If it fails, the positions that it was given are taken back.
+    pub(crate) fn for_work<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = self.next_position;
+        let done = work(self);
+        if done.is_err() {
+            self.next_position = before;
+        }
+        done
     }
 
     /// Reads the clock for the next commit. A clock set back is held.

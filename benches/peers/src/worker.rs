@@ -70,7 +70,7 @@ fn measured(
         (Work::Load { pick, count, seed, warm }, Some(store)) => load(store, set, pick, count, seed, warm)?,
         (Work::Replay { warm }, Some(store)) => replay(store, warm)?,
         (work, Some(store)) => {
-            appender.get_or_insert_with(|| Appender::new(store.events(), set)).work(store, work)?
+            appender.get_or_insert_with(|| Appender::new(store.appends().events(), set)).work(store, work)?
         }
     };
     if done.wall == 0.0 {
@@ -86,10 +86,10 @@ fn fill(store: &dyn Engine, set: Set) -> Result<Done> {
     for from in (0..set.events).step_by(usize::try_from(FILL_REQUESTS)?) {
         let requests = set.requests(from, FILL_REQUESTS);
         let started = Instant::now();
-        store.fill(requests)?;
+        store.appends().fill(requests)?;
         wall += nanos(started);
     }
-    ensure!(store.events() == set.events, "the store has {} events", store.events());
+    ensure!(store.appends().events() == set.events, "the store has {} events", store.appends().events());
     Ok(Done { wall, samples: vec![wall / set.events as f64], events: set.events, ..Done::default() })
 }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use ::annals::{Durability, EventId, ExpectedVersion, NewEvent as Event, Options, Store, Timestamp, Version};
 use anyhow::{Result, ensure};
 
-use crate::engine::Engine;
+use crate::engine::{Appends, Engine};
 use crate::model::{Answer, Commit, Fold, Mode, NewEvent, Request, Seen};
 
 pub(crate) struct AnnalsStore {
@@ -25,7 +25,7 @@ impl AnnalsStore {
     }
 }
 
-impl Engine for AnnalsStore {
+impl Appends for AnnalsStore {
     fn append(&self, request: Request) -> Result<Answer> {
         let appended = match <[Commit; 1]>::try_from(request) {
             Ok([commit]) => {
@@ -53,6 +53,12 @@ impl Engine for AnnalsStore {
 
     fn events(&self) -> u64 {
         self.store.head().as_u64()
+    }
+}
+
+impl Engine for AnnalsStore {
+    fn appends(&self) -> &dyn Appends {
+        self
     }
 
     fn load(&self, stream: &str, fold: &mut Fold) -> Result<()> {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use ::fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use anyhow::{Context as _, Result};
 
-use crate::engine::Engine;
+use crate::engine::{Appends, Engine};
 use crate::group::{GroupCommit, Writer};
 use crate::model::{Answer, Fold, Mode, Request};
 use crate::record::{self, Layout};
@@ -108,29 +108,23 @@ impl Writer for FjallWriter {
     fn commit(&mut self, requests: &[Request]) -> Result<Vec<Answer>> {
         let batch = self.database.batch().durability(Some(self.persist));
         let mut tables = Batch { batch, log: &self.log, streams: &self.streams, grown: HashMap::new() };
-        let before = self.stamp.events();
-        let written =
-            keys::put_group(&mut tables, requests, &mut self.stamp, self.layout).and_then(|answers| {
-                if keys::has_appended(&answers) {
-                    tables.batch.commit()?;
-                }
-                Ok(answers)
-            });
-        written.inspect_err(|_| self.stamp.back_to(before))
+        self.stamp.for_work(|stamp| {
+            let answers = keys::put_group(&mut tables, requests, stamp, self.layout)?;
+            if keys::has_appended(&answers) {
+                tables.batch.commit()?;
+            }
+            Ok(answers)
+        })
+    }
+
+    fn events(&self) -> u64 {
+        self.stamp.events()
     }
 }
 
 impl Engine for FjallStore {
-    fn append(&self, request: Request) -> Result<Answer> {
-        self.group.append(request)
-    }
-
-    fn fill(&self, requests: Vec<Request>) -> Result<()> {
-        self.group.fill(&requests).map(drop)
-    }
-
-    fn events(&self) -> u64 {
-        self.group.writer().stamp.events()
+    fn appends(&self) -> &dyn Appends {
+        &self.group
     }
 
     fn load(&self, stream: &str, fold: &mut Fold) -> Result<()> {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result};
 use parking_lot::RwLock;
 
-use crate::engine::Engine;
+use crate::engine::{Appends, Engine};
 use crate::group::{GroupCommit, Writer};
 use crate::model::{Answer, Fold, Mode, Request};
 use crate::record::{self, Layout, Place};
@@ -177,19 +177,15 @@ impl Writer for FloorWriter {
         }
         Ok(answers)
     }
+
+    fn events(&self) -> u64 {
+        self.stamp.events()
+    }
 }
 
 impl Engine for FloorStore {
-    fn append(&self, request: Request) -> Result<Answer> {
-        self.group.append(request)
-    }
-
-    fn fill(&self, requests: Vec<Request>) -> Result<()> {
-        self.group.fill(&requests).map(drop)
-    }
-
-    fn events(&self) -> u64 {
-        self.group.writer().stamp.events()
+    fn appends(&self) -> &dyn Appends {
+        &self.group
     }
 
     fn load(&self, stream: &str, fold: &mut Fold) -> Result<()> {

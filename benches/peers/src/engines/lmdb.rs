@@ -21,7 +21,7 @@ use heed::byteorder::BigEndian;
 use heed::types::{Bytes, U64};
 use heed::{CommitOrAbort, Database, Env, EnvFlags, EnvOpenOptions, PutFlags, RwTxn, WithoutTls};
 
-use crate::engine::Engine;
+use crate::engine::{Appends, Engine};
 use crate::group::{GroupCommit, Writer};
 use crate::model::{Answer, Fold, Mode, Request};
 use crate::record::{self, Layout};
@@ -115,29 +115,23 @@ impl Writer for LmdbWriter {
     fn commit(&mut self, requests: &[Request]) -> Result<Vec<Answer>> {
         let transaction = self.env.write_txn()?;
         let mut tables = Transaction { transaction, log: &self.log, streams: &self.streams };
-        let before = self.stamp.events();
-        let written =
-            keys::put_group(&mut tables, requests, &mut self.stamp, self.layout).and_then(|answers| {
-                if keys::has_appended(&answers) {
-                    tables.transaction.commit()?;
-                }
-                Ok(answers)
-            });
-        written.inspect_err(|_| self.stamp.back_to(before))
+        self.stamp.for_work(|stamp| {
+            let answers = keys::put_group(&mut tables, requests, stamp, self.layout)?;
+            if keys::has_appended(&answers) {
+                tables.transaction.commit()?;
+            }
+            Ok(answers)
+        })
+    }
+
+    fn events(&self) -> u64 {
+        self.stamp.events()
     }
 }
 
 impl Engine for LmdbStore {
-    fn append(&self, request: Request) -> Result<Answer> {
-        self.group.append(request)
-    }
-
-    fn fill(&self, requests: Vec<Request>) -> Result<()> {
-        self.group.fill(&requests).map(drop)
-    }
-
-    fn events(&self) -> u64 {
-        self.group.writer().stamp.events()
+    fn appends(&self) -> &dyn Appends {
+        &self.group
     }
 
     fn load(&self, stream: &str, fold: &mut Fold) -> Result<()> {

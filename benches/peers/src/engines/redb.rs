@@ -10,12 +10,10 @@
 
 use std::path::Path;
 
-use ::redb::{
-    Database, Durability, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction,
-};
+use ::redb::{Database, Durability, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition};
 use anyhow::{Context as _, Result};
 
-use crate::engine::Engine;
+use crate::engine::{Appends, Engine};
 use crate::group::{GroupCommit, Writer};
 use crate::model::{Answer, Fold, Mode, Request};
 use crate::record::{self, Layout};
@@ -86,42 +84,34 @@ impl Tables for Open<'_> {
     }
 }
 
-impl RedbWriter {
-    fn put(&mut self, transaction: &WriteTransaction, requests: &[Request]) -> Result<Vec<Answer>> {
-        let mut tables =
-            Open { log: transaction.open_table(LOG)?, streams: transaction.open_table(STREAMS)? };
-        keys::put_group(&mut tables, requests, &mut self.stamp, self.layout)
-    }
-}
-
 impl Writer for RedbWriter {
     fn commit(&mut self, requests: &[Request]) -> Result<Vec<Answer>> {
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(self.durability)?;
-        let before = self.stamp.events();
-        let written = self.put(&transaction, requests).and_then(|answers| {
+        self.stamp.for_work(|stamp| {
+            // The tables are to be closed before the transaction is.
+            let answers = {
+                let log = transaction.open_table(LOG)?;
+                let mut tables = Open { log, streams: transaction.open_table(STREAMS)? };
+                keys::put_group(&mut tables, requests, stamp, self.layout)?
+            };
             if keys::has_appended(&answers) {
                 transaction.commit()?;
             } else {
                 transaction.abort()?;
             }
             Ok(answers)
-        });
-        written.inspect_err(|_| self.stamp.back_to(before))
+        })
+    }
+
+    fn events(&self) -> u64 {
+        self.stamp.events()
     }
 }
 
 impl Engine for RedbStore {
-    fn append(&self, request: Request) -> Result<Answer> {
-        self.group.append(request)
-    }
-
-    fn fill(&self, requests: Vec<Request>) -> Result<()> {
-        self.group.fill(&requests).map(drop)
-    }
-
-    fn events(&self) -> u64 {
-        self.group.writer().stamp.events()
+    fn appends(&self) -> &dyn Appends {
+        &self.group
     }
 
     fn load(&self, stream: &str, fold: &mut Fold) -> Result<()> {

@@ -14,7 +14,7 @@ use anyhow::{Context as _, Result};
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
 
-use crate::engine::Engine;
+use crate::engine::{Appends, Engine};
 use crate::group::{GroupCommit, Writer};
 use crate::model::{Answer, Fold, Mode, Request, Seen};
 use crate::record::Layout;
@@ -79,8 +79,11 @@ fn connect(path: &Path, mode: Mode) -> Result<Connection> {
 
 impl Writer for SqliteWriter {
     fn commit(&mut self, requests: &[Request]) -> Result<Vec<Answer>> {
-        let before = self.stamp.events();
-        put_group(&mut self.connection, &mut self.stamp, requests).inspect_err(|_| self.stamp.back_to(before))
+        self.stamp.for_work(|stamp| put_group(&mut self.connection, stamp, requests))
+    }
+
+    fn events(&self) -> u64 {
+        self.stamp.events()
     }
 }
 
@@ -148,16 +151,8 @@ fn seen<'r>(row: &'r Row<'_>) -> Result<Seen<'r>> {
 }
 
 impl Engine for SqliteStore {
-    fn append(&self, request: Request) -> Result<Answer> {
-        self.group.append(request)
-    }
-
-    fn fill(&self, requests: Vec<Request>) -> Result<()> {
-        self.group.fill(&requests).map(drop)
-    }
-
-    fn events(&self) -> u64 {
-        self.group.writer().stamp.events()
+    fn appends(&self) -> &dyn Appends {
+        &self.group
     }
 
     fn load(&self, stream: &str, fold: &mut Fold) -> Result<()> {
