@@ -17,12 +17,12 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::disk::{Disk, OpenMode};
+use crate::disk::{Disk, OpenMode, file_name};
 use crate::error::{Error, Result};
 use crate::types::{ClosedAt, StoreId};
 
 use super::chain::Chain;
-use super::journal_file::{FRAMES_AT, JournalFile, file_name};
+use super::journal_file::{FRAMES_AT, JournalFile};
 use super::recover::{check_closed, journal_numbers};
 use super::scan::{self, ScanEnd, Vouchers};
 use super::{Files, ScannedFrame, TornTail};

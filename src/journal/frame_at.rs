@@ -23,7 +23,7 @@ impl FrameAt {
 
     /// The name of the file it is in.
     pub(crate) fn file_name(&self) -> String {
-        super::journal_file::file_name(self.file)
+        crate::disk::file_name(self.file)
     }
 
     /// The byte behind the frame.

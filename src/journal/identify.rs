@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::disk::{Disk, Seed, list_own_dir};
+use crate::disk::{Disk, Seed, list_own_dir, number_of};
 use crate::types::StoreId;
 
-use super::journal_file::{Claim, JournalFile, number_of};
+use super::journal_file::{Claim, JournalFile};
 use super::scan;
 
 /// The store that most of the sound file headers name. If there is none: the store that a damaged header, or `hint`, names

@@ -18,8 +18,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::disk::{
-    CreateFailure, Cursor, Disk, DiskFile, OpenMode, Seed, create_complete, read_some_at, write_all_at,
-    write_zeros_at,
+    CreateFailure, Cursor, Disk, DiskFile, OpenMode, Seed, create_complete, file_name, read_some_at,
+    write_all_at, write_zeros_at,
 };
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
@@ -34,7 +34,6 @@ pub(crate) const FRAMES_AT: u64 = 4096;
 const FRAMES_AT_USIZE: usize = 4096;
 const MAGIC: [u8; 8] = *b"annalsJ\0";
 const CHECKED_BYTES: usize = 60;
-const NAME_DIGITS: usize = 8;
 
 /// An open journal file whose header was checked.
 #[derive(Debug)]
@@ -153,17 +152,6 @@ impl JournalFile {
     }
 }
 
-/// The name of file `number`: eight digits or more.
-pub(crate) fn file_name(number: u64) -> String {
-    format!("{number:0NAME_DIGITS$}")
-}
-
-/// The number in a file's name; `None` when it is not the name of a journal file.
-pub(crate) fn number_of(name: &str) -> Option<u64> {
-    let number = name.parse().ok()?;
-    (file_name(number) == name).then_some(number)
-}
-
 fn encode_header(store: StoreId, number: u64, start: Chain, seed: Seed) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     bytes.extend_from_slice(&MAGIC);
@@ -244,16 +232,6 @@ mod tests {
 
     fn store() -> StoreId {
         StoreId::from_bytes([1; 16])
-    }
-
-    #[test]
-    fn names_and_numbers_go_together() {
-        assert_eq!(file_name(7), "00000007");
-        assert_eq!(number_of("00000007"), Some(7));
-        assert_eq!(number_of(&file_name(u64::MAX)), Some(u64::MAX));
-        for other in ["7", "+0000007", "0000007a", "", "000000007", "00000007.tmp"] {
-            assert_eq!(number_of(other), None, "{other}");
-        }
     }
 
     #[test]

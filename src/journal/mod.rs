@@ -30,7 +30,6 @@ pub(crate) use follow::{Follower, Presence};
 pub(crate) use frame_at::FrameAt;
 pub(crate) use history::{History, history};
 pub(crate) use identify::identify;
-pub(crate) use journal_file::number_of;
 pub(crate) use prepared::Prepared;
 pub(crate) use recover::{Recovered, Recovery, create_first, holds_no_frame, is_unfinished, recover};
 pub(crate) use scan::ScannedFrame;

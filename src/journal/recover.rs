@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::disk::{
-    Disk, DiskFile, OpenMode, TEMPORARY_SUFFIX, create_complete, list_own_dir, read_exact_at, read_some_at,
-    write_all_at, write_zeros_at,
+    Disk, DiskFile, OpenMode, TEMPORARY_SUFFIX, create_complete, file_name, list_own_dir, number_of,
+    read_exact_at, read_some_at, write_all_at, write_zeros_at,
 };
 use crate::error::{Error, Result};
 use crate::types::limits::JOURNAL_FILE_BYTES_MAX;
@@ -21,7 +21,7 @@ use crate::types::{ClosedAt, StoreId};
 use super::appender::Tail;
 use super::chain::Chain;
 use super::frame::FrameKind;
-use super::journal_file::{FRAMES_AT, JournalFile, file_name, number_of};
+use super::journal_file::{FRAMES_AT, JournalFile};
 use super::prepared::FIRST_STEP_BYTES;
 use super::scan::{self, BadFrame, ScanEnd, Vouchers};
 use super::{FrameAt, ScannedFrame, TornTail};

@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, Seed, list_own_dir};
+use crate::disk::{Disk, Seed, list_own_dir, number_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::StoreId;
 
 use super::CommitView;
 use super::frame::{self, BadHeader, FRAME_ALIGN, FRAME_HEADER_BYTES, FrameHeader, FrameKind};
-use super::journal_file::{Claim, DamagedFile, JournalFile, number_of};
+use super::journal_file::{Claim, DamagedFile, JournalFile};
 use super::window::Window;
 
 const HEADER_BYTES: u64 = FRAME_HEADER_BYTES as u64;

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::disk::{Disk, list_own_dir};
+use crate::disk::{Disk, file_name, list_own_dir, number_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{ClosedAt, StoreId};
 
 use super::ScannedFrame;
 use super::chain::Chain;
 use super::frame::{FRAME_ALIGN, FrameHeader};
-use super::journal_file::{DamagedFile, FRAMES_AT, JournalFile, file_name, number_of};
+use super::journal_file::{DamagedFile, FRAMES_AT, JournalFile};
 use super::recover::{before_the_first, check_closed};
 use super::scan::{self, ScanEnd};
 

@@ -18,6 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(super) use crate::disk::file_name;
 use crate::disk::{Cursor, Disk, DiskFile, OpenMode, Seed, list_own_dir, put_u32, put_u64, read_some_at};
 use crate::types::StoreId;
 
@@ -26,7 +27,6 @@ pub(super) const RECORDS_AT: u64 = 48;
 pub(super) const HEADER_BYTES: usize = 48;
 const CHECKED_BYTES: usize = 44;
 const MAGIC: [u8; 8] = *b"annalsS\0";
-const NAME_DIGITS: usize = 8;
 
 /// An open pack.
 #[derive(Debug)]
@@ -95,14 +95,9 @@ pub(super) enum HeaderIs {
     NotOurs,
 }
 
-/// The name of a pack.
-pub(super) fn file_name(number: u64) -> String {
-    format!("{number:0width$}", width = NAME_DIGITS)
-}
-
 /// The number of the pack with this name; `None` when it is no pack's name.
 pub(super) fn number_of(name: &str) -> Option<u64> {
-    name.parse().ok().filter(|number| *number > 0 && file_name(*number) == name)
+    crate::disk::number_of(name).filter(|number| *number > 0)
 }
 
 /// The numbers of the packs in a directory, ascending.

@@ -11,11 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::commit::{Request, StreamCheck};
-use crate::disk::Disk;
+use crate::disk::{Disk, number_of};
 use crate::error::{Error, ErrorKind, Quoted, Result};
-use crate::journal::{
-    CommitView, Damage, FoundFrame, FoundReader, History, Search, history, number_of, search,
-};
+use crate::journal::{CommitView, Damage, FoundFrame, FoundReader, History, Search, history, search};
 use crate::types::{ClosedAt, Durability, ExpectedVersion, NewEvent, Position, StreamName, Version};
 
 use super::open::journal_dir;
