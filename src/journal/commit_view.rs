@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::Cursor;
 use crate::types::limits::COMMIT_EVENTS_MAX;
-use crate::types::{Position, RecordedEvent, Timestamp};
+use crate::types::{Extension, Position, RecordedEvent, Timestamp};
 
 use super::draft::BODY_HEADER_BYTES;
 use super::frame::FRAME_HEADER_BYTES;
@@ -140,6 +140,14 @@ impl CommitView {
         record::event(Arc::clone(&self.bytes), to_u32(start), position, at, self.recorded_at)
     }
 
+    /// What the header of event `at`, which must be below `event_count`, holds beyond what this version knows.
+    #[cfg_attr(not(test), expect(dead_code, reason = "read by the store once it seals"))]
+    pub(crate) fn extension(&self, at: u32) -> Extension {
+        let record = self.record(at).and_then(|record| record.ok());
+        let (start, head) = record.unwrap_or_else(|| unreachable!("{CHECKED}"));
+        head.extension_in(self.bytes.get(start..).unwrap_or_default())
+    }
+
     /// Checks the record of event `at`, which must start at `expected`; where it ends.
     fn check(&self, at: u32, expected: usize) -> Result<usize, BadCommit> {
         let bad = |bad| BadCommit::Record(at, bad);
@@ -193,6 +201,7 @@ mod tests {
         assert!(view.record_at(0).is_some() && view.record_at(1).is_some());
         // What stands there could be taken for the offset of a record.
         assert!(view.record_at(2).is_none() && view.event_at(2).is_none());
+        assert_eq!([view.extension(0), view.extension(1)], [Extension::default(), Extension::default()]);
     }
 
     #[test]

@@ -28,14 +28,15 @@ use crate::types::limits::{
     EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
 };
 use crate::types::{
-    CodecId, Encoding, EventId, Facts, Layout, NewEvent, OverLimit, Position, RecordedEvent, Shape,
-    StreamName, Timestamp, Version,
+    CodecId, Encoding, EventId, Extension, Facts, Layout, NewEvent, OverLimit, Position, RecordedEvent,
+    Shape, StreamName, Timestamp, Version,
 };
 
 const HEADER_BYTES: u16 = 60;
 pub(crate) const HEADER_BYTES_USIZE: usize = 60;
 pub(crate) const VERSION_AT: usize = 8;
 pub(crate) const OCCURRED_AT: usize = 16;
+const FLAGS_AT: usize = 50;
 
 const CHECKED: &str = "a record is checked before it is taken apart";
 
@@ -49,9 +50,9 @@ pub(crate) struct RecordHead {
 
 #[derive(Debug, Clone, Copy)]
 struct Lengths {
-    header: u32,
-    stream: u32,
-    event_type: u32,
+    header: u16,
+    stream: u16,
+    event_type: u16,
     metadata: u32,
     payload: u32,
     record: u32,
@@ -110,8 +111,8 @@ pub(crate) fn decode_head(bytes: &[u8]) -> Result<RecordHead, BadRecord> {
     let limit = |length: u32, max: usize| usize::try_from(length).is_ok_and(|length| length <= max);
     let within = stream > 0
         && event_type > 0
-        && limit(stream, STREAM_NAME_BYTES_MAX)
-        && limit(event_type, EVENT_TYPE_BYTES_MAX)
+        && limit(stream.into(), STREAM_NAME_BYTES_MAX)
+        && limit(event_type.into(), EVENT_TYPE_BYTES_MAX)
         && limit(metadata, METADATA_BYTES_MAX)
         && limit(payload, PAYLOAD_BYTES_MAX);
     if !within {
@@ -122,7 +123,7 @@ pub(crate) fn decode_head(bytes: &[u8]) -> Result<RecordHead, BadRecord> {
         + u64::from(event_type)
         + u64::from(metadata)
         + u64::from(payload);
-    if header < u32::from(HEADER_BYTES) || sum != u64::from(record) {
+    if header < HEADER_BYTES || sum != u64::from(record) {
         return Err(BadRecord::Lengths);
     }
     if (bytes.len() as u64) < sum {
@@ -133,7 +134,7 @@ pub(crate) fn decode_head(bytes: &[u8]) -> Result<RecordHead, BadRecord> {
 
 fn parse_fixed(cursor: &mut Cursor<'_>) -> Option<Result<RecordHead, BadRecord>> {
     let record = cursor.u32()?;
-    let header = u32::from(cursor.u16()?);
+    let header = cursor.u16()?;
     let _codec = cursor.u8()?;
     let shape = cursor.u8()?;
     let version = Version::new(cursor.u64()?);
@@ -141,8 +142,8 @@ fn parse_fixed(cursor: &mut Cursor<'_>) -> Option<Result<RecordHead, BadRecord>>
     let id = EventId::from_bytes(cursor.array()?);
     let _schema_version = cursor.u32()?;
     let _fields = cursor.u16()?;
-    let stream = u32::from(cursor.u16()?);
-    let event_type = u32::from(cursor.u16()?);
+    let stream = cursor.u16()?;
+    let event_type = cursor.u16()?;
     let flags = cursor.u16()?;
     let lengths =
         Lengths { header, stream, event_type, metadata: cursor.u32()?, payload: cursor.u32()?, record };
@@ -160,7 +161,7 @@ impl RecordHead {
 
     /// The stream's name in the record's bytes; `None` when it is not text.
     pub(crate) fn stream_in<'a>(&self, record: &'a [u8]) -> Option<&'a str> {
-        text(record, in_usize(self.layout(0).stream..self.layout(0).event_type))
+        text(record, self.stream_range())
     }
 
     /// Whether the texts in the record's bytes are UTF-8.
@@ -169,25 +170,29 @@ impl RecordHead {
         if sound { Ok(()) } else { Err(BadRecord::NotText) }
     }
 
+    fn stream_range(&self) -> Range<usize> {
+        let start = usize::from(self.lengths.header);
+        start..start + usize::from(self.lengths.stream)
+    }
+
     /// Where the event's type lies in the record.
     pub(crate) fn type_range(&self) -> Range<usize> {
-        in_usize(self.layout(0).event_type..self.layout(0).metadata)
+        let start = self.stream_range().end;
+        start..start + usize::from(self.lengths.event_type)
     }
 
     /// Where the payload lies in the record.
     pub(crate) fn payload_range(&self) -> Range<usize> {
-        in_usize(self.layout(0).payload..self.layout(0).end)
+        let end = self.record_bytes();
+        end - to_usize(self.lengths.payload)..end
     }
 
-    #[inline]
-    fn layout(&self, start: u32) -> Layout {
-        let lengths = self.lengths;
-        let stream = start + lengths.header;
-        let event_type = stream + lengths.stream;
-        let metadata = event_type + lengths.event_type;
-        let payload = metadata + lengths.metadata;
-        let end = payload + lengths.payload;
-        Layout { stream, event_type, metadata, payload, end }
+    /// What the record's header holds beyond the fields that this version knows.
+    pub(crate) fn extension_in(&self, record: &[u8]) -> Extension {
+        let header =
+            record.get(..usize::from(self.lengths.header)).and_then(|header| header.split_first_chunk());
+        let (known, bytes) = header.unwrap_or_else(|| unreachable!("{CHECKED}"));
+        Extension { flags: u16::from_le_bytes(field(known, FLAGS_AT)), bytes: bytes.into() }
     }
 }
 
@@ -212,8 +217,10 @@ pub(crate) fn event(
     let record = bytes.get(to_usize(start)..).and_then(|record| record.first_chunk::<HEADER_BYTES_USIZE>());
     let record = record.unwrap_or_else(|| unreachable!("{CHECKED}"));
     let stream = start + u32::from(u16::from_le_bytes(field(record, 4)));
-    let event_type = stream + u32::from(u16::from_le_bytes(field(record, 46)));
-    let metadata = event_type + u32::from(u16::from_le_bytes(field(record, 48)));
+    let stream_len = u16::from_le_bytes(field(record, 46));
+    let event_type = stream + u32::from(stream_len);
+    let type_len = u16::from_le_bytes(field(record, 48));
+    let metadata = event_type + u32::from(type_len);
     let payload = metadata + u32::from_le_bytes(field(record, 52));
     let end = payload + u32::from_le_bytes(field(record, 56));
     let [codec, shape] = field(record, 6);
@@ -232,7 +239,8 @@ pub(crate) fn event(
         recorded_at,
         encoding,
     };
-    RecordedEvent::new(bytes, Layout { stream, event_type, metadata, payload, end }, facts)
+    let layout = Layout { stream, event_type, stream_len, type_len, metadata, payload, end };
+    RecordedEvent::new(bytes, layout, facts)
 }
 
 /// `N` bytes at a fixed place of the header.
@@ -248,10 +256,6 @@ fn to_usize(number: u32) -> usize {
 
 fn text(record: &[u8], range: Range<usize>) -> Option<&str> {
     std::str::from_utf8(record.get(range)?).ok()
-}
-
-fn in_usize(range: Range<u32>) -> Range<usize> {
-    to_usize(range.start)..to_usize(range.end)
 }
 
 #[cfg(test)]
@@ -306,6 +310,9 @@ mod tests {
         bytes[4] = 64;
         bytes[51] = 0x80;
         assert_eq!(read(bytes.clone()).expect("record").payload(), b"payload");
+        let extension = Extension { flags: 0x8000, bytes: [1, 2, 3, 4].into() };
+        assert_eq!(decode_head(&bytes).expect("head").extension_in(&bytes), extension);
+        assert_eq!(decode_head(&record()).expect("head").extension_in(&record()), Extension::default());
         bytes[50] = 1;
         assert_eq!(read(bytes), Err(BadRecord::Unknown));
     }

@@ -1,12 +1,14 @@
 //! Floor 0: the words of the store as types. Values only: nothing here opens a file, asks a clock or takes a lock.
 
 mod as_of;
+mod chain;
 mod closed_at;
 mod durability;
 mod encoding;
 mod event_id;
 mod event_type;
 mod expected_version;
+mod extension;
 mod filter;
 pub mod limits;
 mod new_event;
@@ -20,12 +22,14 @@ mod timestamp;
 mod version;
 
 pub use as_of::AsOf;
+pub(crate) use chain::Chain;
 pub(crate) use closed_at::ClosedAt;
 pub use durability::Durability;
 pub use encoding::{CodecId, Encoding, Shape};
 pub use event_id::{EventId, ParseEventIdError};
 pub use event_type::EventType;
 pub use expected_version::ExpectedVersion;
+pub(crate) use extension::Extension;
 pub use filter::Filter;
 pub use limits::OverLimit;
 pub use new_event::NewEvent;

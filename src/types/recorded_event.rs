@@ -9,14 +9,19 @@ use std::sync::Arc;
 
 use super::{Encoding, EventId, NewEvent, Position, Timestamp, Version};
 
-/// Where in the shared bytes an event's four variable parts lie: one behind another.
+/// Where in the shared bytes an event's four variable parts lie. The payload lies behind the metadata; names may lie
+/// anywhere, because events may share them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Layout {
     /// Where the stream's name begins.
     pub(crate) stream: u32,
-    /// Where the name ends and the event's type begins.
+    /// Where the event's type begins.
     pub(crate) event_type: u32,
-    /// Where the type ends and the metadata begins.
+    /// Bytes of the stream's name.
+    pub(crate) stream_len: u16,
+    /// Bytes of the event's type.
+    pub(crate) type_len: u16,
+    /// Where the metadata begins.
     pub(crate) metadata: u32,
     /// Where the metadata ends and the payload begins.
     pub(crate) payload: u32,
@@ -65,7 +70,7 @@ impl RecordedEvent {
     /// The name of the stream it is in.
     #[must_use]
     pub fn stream(&self) -> &str {
-        self.text(self.layout.stream..self.layout.event_type)
+        self.text(self.layout.stream, self.layout.stream_len)
     }
 
     /// Its place in the stream.
@@ -96,7 +101,7 @@ impl RecordedEvent {
     /// What kind of fact it is.
     #[must_use]
     pub fn event_type(&self) -> &str {
-        self.text(self.layout.event_type..self.layout.metadata)
+        self.text(self.layout.event_type, self.layout.type_len)
     }
 
     /// The fact itself, as it was appended.
@@ -132,16 +137,20 @@ impl RecordedEvent {
     /// A copy that shares no bytes with other events: for holding a few events of many for long.
     #[must_use]
     pub fn detached(&self) -> Self {
-        let Layout { stream, end, .. } = self.layout;
-        let moved = |at: u32| at - stream;
+        let Layout { stream_len, type_len, metadata, payload, end, .. } = self.layout;
+        let event_type = u32::from(stream_len);
+        let moved_to = event_type + u32::from(type_len);
         let layout = Layout {
             stream: 0,
-            event_type: moved(self.layout.event_type),
-            metadata: moved(self.layout.metadata),
-            payload: moved(self.layout.payload),
-            end: moved(end),
+            event_type,
+            stream_len,
+            type_len,
+            metadata: moved_to,
+            payload: moved_to + (payload - metadata),
+            end: moved_to + (end - metadata),
         };
-        Self { bytes: Arc::new(self.part(stream..end).to_vec()), layout, ..self.clone() }
+        let parts = [self.stream().as_bytes(), self.event_type().as_bytes(), self.part(metadata..end)];
+        Self { bytes: Arc::new(parts.concat()), layout, ..self.clone() }
     }
 
     /// The event as a caller would append it again, id and occurred_at included.
@@ -164,8 +173,8 @@ impl RecordedEvent {
         part.unwrap_or_else(|| unreachable!("ranges were checked before the event was made"))
     }
 
-    fn text(&self, range: Range<u32>) -> &str {
-        std::str::from_utf8(self.part(range))
+    fn text(&self, start: u32, length: u16) -> &str {
+        std::str::from_utf8(self.part(start..start + u32::from(length)))
             .unwrap_or_else(|_| unreachable!("texts were checked before the event was made"))
     }
 }
