@@ -68,6 +68,8 @@ mod index;
 mod journal;
 mod manifest;
 mod reader;
+#[expect(dead_code, unused_imports, reason = "read by the store once it seals")]
+mod segment;
 mod snapshot;
 mod store;
 mod types;

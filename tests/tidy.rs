@@ -34,11 +34,16 @@ const FLOORS: [(&str, u32); 19] = [
 ];
 
 /// Which files may name a crate, or a part of std that is a door to the outside.
-const NAMED_ONLY_IN: [(&str, &[&str]); 9] = [
+const NAMED_ONLY_IN: [(&str, &[&str]); 14] = [
     ("bincode", &["src/codec/bincode.rs"]),
     ("serde_json", &["src/codec/json.rs", "src/bin/"]),
     ("crc32fast", &["src/disk/checksum.rs"]),
     ("fs2", &["src/disk/real_disk.rs"]),
+    ("lz4_flex", &["src/segment/compress.rs"]),
+    ("zstd", &["src/segment/compress.rs"]),
+    ("quick_cache", &["src/segment/block_cache.rs"]),
+    ("twox_hash", &["src/segment/stable_hash.rs"]),
+    ("xorf", &["src/segment/filter.rs"]),
     ("clap", &["src/bin/"]),
     ("comfy_table", &["src/bin/"]),
     ("indicatif", &["src/bin/"]),

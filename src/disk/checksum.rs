@@ -15,6 +15,12 @@ impl Seed {
         Self(Self(0).checksum(&[&store.to_bytes(), &number.to_le_bytes()]))
     }
 
+    /// The seed of segment `number` of a store: not that of the journal file which it was made from, so that a frame never
+    /// passes for a block.
+    pub(crate) fn of_segment(store: StoreId, number: u64) -> Self {
+        Self(Self(0).checksum(&[b"segment", &store.to_bytes(), &number.to_le_bytes()]))
+    }
+
     /// The seed of a store's files that have no number.
     pub(crate) fn of_store(store: StoreId) -> Self {
         Self::of_file(store, 0)

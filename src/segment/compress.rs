@@ -1,0 +1,108 @@
+//! `BlockCodec`: how blocks are compressed. The only file that names lz4_flex and zstd.
+//!
+//! ```text
+//! codec 0  none: stored as it is
+//!       1  lz4, block format
+//!       2  zstd, one frame; only with the feature `zstd`
+//! ```
+//! A block that does not become smaller by a sixteenth is stored as it is. A compressed block says at most 255 times its own
+//! length, as lz4 cannot do otherwise: so what is allocated for it follows from bytes that are there.
+
+use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
+
+use super::envelope::BadBlock;
+
+/// How a segment's blocks are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum BlockCodec {
+    /// Not at all.
+    None,
+    /// lz4: fast both ways.
+    #[default]
+    Lz4,
+    /// zstd: smaller, slower.
+    #[cfg(feature = "zstd")]
+    Zstd,
+}
+
+pub(super) const NONE: u8 = 0;
+const LZ4: u8 = 1;
+const ZSTD: u8 = 2;
+/// How many times its length a compressed block may say, at most.
+const RATIO_MAX: usize = 255;
+#[cfg(feature = "zstd")]
+const ZSTD_LEVEL: i32 = 3;
+
+/// Compresses one block after another, with one table and one buffer for all.
+pub(super) struct Compressor {
+    codec: BlockCodec,
+    table: CompressTable,
+    buffer: Vec<u8>,
+}
+
+impl Compressor {
+    pub(super) fn new(codec: BlockCodec) -> Self {
+        Self { codec, table: CompressTable::default(), buffer: Vec::new() }
+    }
+
+    /// The number of the codec that was used, and what to store.
+    pub(super) fn compress<'a>(&'a mut self, raw: &'a [u8]) -> (u8, &'a [u8]) {
+        let (codec, length) = match self.codec {
+            BlockCodec::None => return (NONE, raw),
+            BlockCodec::Lz4 => (LZ4, self.lz4(raw)),
+            #[cfg(feature = "zstd")]
+            BlockCodec::Zstd => match self.zstd(raw) {
+                Some(length) if raw.len() / RATIO_MAX < length => (ZSTD, length),
+                _ => (LZ4, self.lz4(raw)),
+            },
+        };
+        match self.buffer.get(..length) {
+            Some(stored) if length < raw.len() - raw.len() / 16 => (codec, stored),
+            _ => (NONE, raw),
+        }
+    }
+
+    fn lz4(&mut self, raw: &[u8]) -> usize {
+        self.buffer.resize(get_maximum_output_size(raw.len()), 0);
+        compress_into_with_table(raw, &mut self.buffer, &mut self.table)
+            .unwrap_or_else(|_| unreachable!("the buffer has what lz4 asks for"))
+    }
+
+    #[cfg(feature = "zstd")]
+    fn zstd(&mut self, raw: &[u8]) -> Option<usize> {
+        self.buffer.resize(raw.len() + 64, 0);
+        zstd::bulk::compress_to_buffer(raw, &mut self.buffer, ZSTD_LEVEL).ok()
+    }
+}
+
+/// What was stored, decompressed to exactly `raw_len` bytes.
+pub(super) fn decompress(codec: u8, stored: &[u8], raw_len: usize) -> Result<Vec<u8>, BadBlock> {
+    if codec == NONE {
+        return if stored.len() == raw_len { Ok(stored.to_vec()) } else { Err(BadBlock::Lengths) };
+    }
+    if raw_len / RATIO_MAX > stored.len() {
+        return Err(BadBlock::Lengths);
+    }
+    match codec {
+        LZ4 => {
+            let mut raw = vec![0; raw_len];
+            let length = decompress_into(stored, &mut raw).map_err(|_| BadBlock::Compressed)?;
+            if length == raw_len { Ok(raw) } else { Err(BadBlock::Lengths) }
+        }
+        ZSTD => decompress_zstd(stored, raw_len),
+        unknown => Err(BadBlock::UnknownCodec(unknown)),
+    }
+}
+
+#[cfg(feature = "zstd")]
+fn decompress_zstd(stored: &[u8], raw_len: usize) -> Result<Vec<u8>, BadBlock> {
+    let mut raw = vec![0; raw_len];
+    let length =
+        zstd::bulk::decompress_to_buffer(stored, raw.as_mut_slice()).map_err(|_| BadBlock::Compressed)?;
+    if length == raw_len { Ok(raw) } else { Err(BadBlock::Lengths) }
+}
+
+#[cfg(not(feature = "zstd"))]
+fn decompress_zstd(_: &[u8], _: usize) -> Result<Vec<u8>, BadBlock> {
+    Err(BadBlock::NeedsZstd)
+}
