@@ -15,6 +15,7 @@ pub(crate) struct FaultyDisk {
     /// No file may become longer than this.
     pub(crate) file_bytes_max: Arc<AtomicU64>,
     pub(crate) syncs_fail: Arc<AtomicBool>,
+    pub(crate) reads_fail: Arc<AtomicBool>,
     /// How often the durable mark was written.
     pub(crate) marks: Arc<AtomicU64>,
     pub(crate) marks_fail: Arc<AtomicBool>,
@@ -26,6 +27,7 @@ impl Default for FaultyDisk {
             full: Arc::default(),
             file_bytes_max: Arc::new(AtomicU64::new(u64::MAX)),
             syncs_fail: Arc::default(),
+            reads_fail: Arc::default(),
             marks: Arc::default(),
             marks_fail: Arc::default(),
         }
@@ -86,6 +88,7 @@ impl Disk for FaultyDisk {
 
 impl DiskFile for FaultyFile {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        fail_if(&self.disk.reads_fail, io::ErrorKind::Other)?;
         self.file.read_at(buffer, offset)
     }
 

@@ -24,8 +24,10 @@ use super::type_table::TypeTable;
 /// Bytes of a block in memory, about: what the cache expects before it knows.
 const BLOCK_BYTES_EXPECTED: u64 = 24 << 10;
 /// A part of the cache has its own lock; it holds no block that is larger than it.
-const SHARD_BYTES_MIN: u64 = 2 << 20;
+const SHARD_BYTES_MIN: u64 = 8 << 20;
 const SHARDS_MAX: u64 = 64;
+/// However large the limit is: the cache keeps some bytes for each that it expects.
+const BLOCKS_EXPECTED_MAX: u64 = 1 << 20;
 
 /// Which block of which segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,9 +103,10 @@ impl BlockCache {
     /// A cache that holds up to `bytes_max` bytes of blocks; none at all for 0.
     pub(crate) fn new(bytes_max: u64) -> Self {
         let shards = (bytes_max / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX);
+        let blocks = (bytes_max / BLOCK_BYTES_EXPECTED).clamp(1, BLOCKS_EXPECTED_MAX);
         let options = OptionsBuilder::new()
             .weight_capacity(bytes_max)
-            .estimated_items_capacity(usize::try_from(bytes_max / BLOCK_BYTES_EXPECTED).unwrap_or(usize::MAX))
+            .estimated_items_capacity(usize::try_from(blocks).unwrap_or(1))
             .shards(usize::try_from(shards).unwrap_or(1))
             .build();
         let options = options.unwrap_or_else(|_| unreachable!("the cache is told its limit and its items"));

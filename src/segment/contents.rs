@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::types::RecordedEvent;
 
 use super::block_cache::Block;
-use super::directory::BlockPlace;
+use super::directory::{BlockPlace, Directory};
 use super::envelope::{BlockKind, Envelope};
 use super::event_block::EventBlock;
 use super::footer::Span;
@@ -68,8 +68,14 @@ impl Contents {
     pub(super) fn check(
         &self,
         segment: &Segment,
+        directory: &Directory,
         places: impl Iterator<Item = BlockPlace>,
     ) -> Option<(u64, String)> {
+        let first_names = self.streams.iter().map(|block| block.stream(0).map(|(name, _)| name.as_bytes()));
+        if !first_names.eq(directory.first_names().map(Some)) {
+            let what = "the directory names other streams than their blocks".to_owned();
+            return Some((segment.footer.directory_offset(), what));
+        }
         let mut seen = Seen {
             run: None,
             run_fingerprints: Vec::new(),

@@ -51,7 +51,7 @@ impl Segment {
         }
         // What is missing would only be told a second time.
         if found.len() == before {
-            found.extend(contents.check(self, self.places(directory)));
+            found.extend(contents.check(self, directory, self.places(directory)));
         }
     }
 

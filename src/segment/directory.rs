@@ -172,6 +172,11 @@ impl Directory {
         Some(self.counts.events + u32::try_from(before).ok()?.checked_sub(1)?)
     }
 
+    /// The first names of the blocks of streams.
+    pub(super) fn first_names(&self) -> impl Iterator<Item = &[u8]> {
+        self.first_names.iter().map(|at| self.name(*at))
+    }
+
     /// Bytes of memory that it takes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.places.capacity() * size_of::<Place>()

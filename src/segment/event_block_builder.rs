@@ -159,3 +159,59 @@ impl EventBlockBuilder {
 fn is_large(event: &RecordedEvent, extension: &Extension) -> bool {
     extension.bytes.len() + event.metadata().len() + event.payload().len() >= BLOCK_BYTES_MAX
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::made::{Made, history};
+    use super::*;
+    use crate::types::Chain;
+
+    /// An event of one byte and a payload of as many bytes as asked.
+    fn event(payload_bytes: usize) -> RecordedEvent {
+        let made = Made::new("account-1", &vec![7; payload_bytes]);
+        history(&[made], Chain::START, 0).sorted.remove(0).event
+    }
+
+    /// A builder that holds exactly so many bytes.
+    fn builder_of(bytes: usize) -> EventBlockBuilder {
+        let built = |payload_bytes| {
+            let mut builder = EventBlockBuilder::default();
+            let event = event(payload_bytes);
+            builder.begin_run(&event);
+            builder.push(&event, &Extension::default());
+            builder
+        };
+        // Lengths of the same width, so that only the payload differs.
+        let builder = built(bytes - (built(10_000).bytes() - 10_000) - usize::from(bytes > 16_384 + 100));
+        let missing = bytes - builder.bytes();
+        let builder = if missing == 0 { builder } else { built(builder.heap.len() + missing) };
+        assert_eq!(builder.bytes(), bytes);
+        builder
+    }
+
+    #[test]
+    fn a_block_ends_before_a_stream_from_16_kib_on_and_within_one_from_32_kib_on() {
+        let (event, none) = (event(10), Extension::default());
+        let ends = |bytes| {
+            let builder = builder_of(bytes);
+            (builder.ends_before_stream(&event, &none), builder.ends_within_stream(&event, &none))
+        };
+        assert_eq!(ends(BLOCK_BYTES - 1), (false, false));
+        assert_eq!(ends(BLOCK_BYTES), (true, false));
+        assert_eq!(ends(BLOCK_BYTES_MAX - 1), (true, false));
+        assert_eq!(ends(BLOCK_BYTES_MAX), (true, true));
+    }
+
+    #[test]
+    fn an_event_of_32_kib_has_a_block_to_itself() {
+        let none = Extension::default();
+        let (large, less) = (event(BLOCK_BYTES_MAX), event(BLOCK_BYTES_MAX - 1));
+        let small = builder_of(1_000);
+        assert!(small.ends_before_stream(&large, &none) && small.ends_within_stream(&large, &none));
+        assert!(!small.ends_before_stream(&less, &none) && !small.ends_within_stream(&less, &none));
+        assert!(small.ends_within_stream(&less, &Extension { flags: 0, bytes: [0].into() }));
+        let empty = EventBlockBuilder::default();
+        assert!(!empty.ends_before_stream(&large, &none), "there is no block without events");
+        assert!(builder_of(BLOCK_BYTES_MAX + 500).ends_within_stream(&event(1), &none), "nothing follows it");
+    }
+}

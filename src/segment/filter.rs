@@ -89,3 +89,76 @@ impl NameFilter {
         self.filter.fingerprints.len() + size_of::<Self>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(count: u32) -> Vec<String> {
+        (0..count).map(|at| format!("account-{at}")).collect()
+    }
+
+    fn filter_of(names: &[String]) -> NameFilter {
+        NameFilter::of(names.iter().map(|name| stable_hash(name.as_bytes())).collect()).expect("a filter")
+    }
+
+    #[test]
+    fn names_that_are_there_are_found_and_few_others() {
+        for count in [1, 2, 3, 4, 5, 6, 7, 10, 100, 1_000, 20_000] {
+            let names = names(count);
+            let filter = NameFilter::decode(&filter_of(&names).encode()).expect("sound");
+            assert!(names.iter().all(|name| filter.may_hold(name)), "{count}");
+            let others = (0..20_000).filter(|at| filter.may_hold(&format!("other-{at}"))).count();
+            assert!(others < 200, "{others} of 20,000 in a filter of {count}");
+        }
+        assert!(NameFilter::of(Vec::new()).is_none());
+        let twice = NameFilter::of(vec![7, 7, 9, 7]).expect("a filter");
+        assert!(twice.filter.contains(&7) && twice.filter.contains(&9));
+    }
+
+    /// The bytes of a filter that was written once mean the same for ever: if this fails, the crate has changed, and segments on
+    /// disk would lose streams.
+    #[test]
+    fn a_filter_that_was_written_once_means_the_same_for_ever() {
+        assert_eq!(filter_of(&names(12)).encode(), GOLDEN);
+        let filter = NameFilter::decode(&GOLDEN).expect("sound");
+        assert!(names(12).iter().all(|name| filter.may_hold(name)));
+        let others: Vec<u32> = (12..2_000).filter(|at| filter.may_hold(&format!("account-{at}"))).collect();
+        assert_eq!(others, GOLDEN_OTHERS);
+    }
+
+    const GOLDEN: [u8; 64] = [
+        193, 92, 2, 137, 236, 45, 10, 145, 16, 0, 0, 0, 16, 0, 0, 0, 0, 0, 116, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 112, 0, 0, 71, 0, 0, 0, 0, 0, 239, 0, 106, 65, 0, 0, 180, 0, 62, 0, 0, 163,
+        159, 0, 51, 0, 27, 0,
+    ];
+    const GOLDEN_OTHERS: [u32; 9] = [444, 624, 909, 1270, 1575, 1668, 1727, 1735, 1863];
+
+    #[test]
+    fn a_filter_whose_lengths_do_not_add_up_is_refused_and_others_never_panic() {
+        let bytes = filter_of(&names(12)).encode();
+        for cut in 0..bytes.len() {
+            assert!(NameFilter::decode(&bytes[..cut]).is_err(), "cut at {cut}");
+        }
+        for at in 8..HEADER_BYTES {
+            for byte in 0..=255 {
+                let mut other = bytes.clone();
+                other[at] = byte;
+                if let Ok(filter) = NameFilter::decode(&other) {
+                    let _ = names(100).iter().filter(|name| filter.may_hold(name)).count();
+                }
+            }
+        }
+        // All that is left to choose once the fingerprints are so many.
+        for (segment_length, segment_count_length) in [(1, 3), (2, 4), (4, 8), (8, 16), (16, 16), (16, 32)] {
+            for seed in 0..50_u64 {
+                let mut other = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes().to_vec();
+                put_u32(&mut other, segment_length);
+                put_u32(&mut other, segment_count_length);
+                other.resize(HEADER_BYTES + (2 * segment_length + segment_count_length) as usize, 0xff);
+                let filter = NameFilter::decode(&other).expect("lengths add up");
+                let _ = names(100).iter().filter(|name| filter.may_hold(name)).count();
+            }
+        }
+    }
+}

@@ -13,27 +13,27 @@ use crate::types::{
     Timestamp, Version,
 };
 
-pub(super) const STORE: StoreId = StoreId::from_bytes([5; 16]);
-pub(super) const NUMBER: u64 = 7;
-pub(super) const CACHE_BYTES: u64 = 4 << 20;
+pub(in crate::segment) const STORE: StoreId = StoreId::from_bytes([5; 16]);
+pub(in crate::segment) const NUMBER: u64 = 7;
+pub(in crate::segment) const CACHE_BYTES: u64 = 4 << 20;
 
 /// What differs from event to event.
 #[derive(Debug, Clone)]
-pub(super) struct Made {
-    pub(super) stream: String,
-    pub(super) event_type: String,
-    pub(super) payload: Vec<u8>,
-    pub(super) metadata: Vec<u8>,
-    pub(super) recorded_at: i64,
-    pub(super) occurred_at: i64,
-    pub(super) encoding: Encoding,
-    pub(super) extension: Extension,
+pub(in crate::segment) struct Made {
+    pub(in crate::segment) stream: String,
+    pub(in crate::segment) event_type: String,
+    pub(in crate::segment) payload: Vec<u8>,
+    pub(in crate::segment) metadata: Vec<u8>,
+    pub(in crate::segment) recorded_at: i64,
+    pub(in crate::segment) occurred_at: i64,
+    pub(in crate::segment) encoding: Encoding,
+    pub(in crate::segment) extension: Extension,
     /// Whether it begins a commit.
-    pub(super) begins: bool,
+    pub(in crate::segment) begins: bool,
 }
 
 impl Made {
-    pub(super) fn new(stream: &str, payload: &[u8]) -> Self {
+    pub(in crate::segment) fn new(stream: &str, payload: &[u8]) -> Self {
         Self {
             stream: stream.to_owned(),
             event_type: "Deposited".to_owned(),
@@ -49,17 +49,17 @@ impl Made {
 }
 
 /// A store's events before a segment, and those of the segment.
-pub(super) struct History {
-    pub(super) start: Chain,
-    pub(super) end: Chain,
+pub(in crate::segment) struct History {
+    pub(in crate::segment) start: Chain,
+    pub(in crate::segment) end: Chain,
     /// In the order of their positions.
-    pub(super) by_position: Vec<SealedEvent>,
+    pub(in crate::segment) by_position: Vec<SealedEvent>,
     /// In the order of stream and version.
-    pub(super) sorted: Vec<SealedEvent>,
+    pub(in crate::segment) sorted: Vec<SealedEvent>,
 }
 
 /// The events as a journal would have numbered them, behind `start`; streams begin at `first_version`.
-pub(super) fn history(made: &[Made], start: Chain, first_version: u64) -> History {
+pub(in crate::segment) fn history(made: &[Made], start: Chain, first_version: u64) -> History {
     let mut versions = std::collections::HashMap::<&str, u64>::new();
     let (mut number, mut by_position) = (0, Vec::new());
     for (at, event) in made.iter().enumerate() {
@@ -110,11 +110,11 @@ fn recorded(made: &Made, position: u64, number: u32, version: u64) -> RecordedEv
 }
 
 /// The id of the event at a position.
-pub(super) fn id_of(position: u64) -> EventId {
+pub(in crate::segment) fn id_of(position: u64) -> EventId {
     EventId::from_bytes([3; 16]).derive(u32::try_from(position % (1 << 32)).expect("within"))
 }
 
-pub(super) fn write(
+pub(in crate::segment) fn write(
     disk: &dyn Disk,
     dir: &Path,
     history: &History,
@@ -124,13 +124,13 @@ pub(super) fn write(
     write_segment(disk, dir, new, &mut history.sorted.iter().cloned().map(Ok))
 }
 
-pub(super) fn open(dir: &Path, cache_bytes: u64) -> crate::error::Result<Arc<Segment>> {
+pub(in crate::segment) fn open(dir: &Path, cache_bytes: u64) -> crate::error::Result<Arc<Segment>> {
     let cache = Arc::new(BlockCache::new(cache_bytes));
     Segment::open(&RealDisk, dir, STORE, NUMBER, cache).map(Arc::new)
 }
 
 /// A segment of these events, in a directory of its own.
-pub(super) fn segment(history: &History, codec: BlockCodec) -> (TempDir, Arc<Segment>) {
+pub(in crate::segment) fn segment(history: &History, codec: BlockCodec) -> (TempDir, Arc<Segment>) {
     let dir = TempDir::new().expect("directory");
     write(&RealDisk, dir.path(), history, codec).expect("written");
     let segment = open(dir.path(), CACHE_BYTES).expect("opened");
@@ -138,7 +138,7 @@ pub(super) fn segment(history: &History, codec: BlockCodec) -> (TempDir, Arc<Seg
 }
 
 /// All codecs of this build.
-pub(super) fn codecs() -> Vec<BlockCodec> {
+pub(in crate::segment) fn codecs() -> Vec<BlockCodec> {
     vec![
         BlockCodec::None,
         BlockCodec::Lz4,
@@ -190,7 +190,7 @@ fn any_extension() -> impl Strategy<Value = Extension> {
 }
 
 /// An event as a journal may have it.
-pub(super) fn any_made() -> impl Strategy<Value = Made> {
+pub(in crate::segment) fn any_made() -> impl Strategy<Value = Made> {
     let texts = (any_stream(), prop_oneof![Just("Deposited"), Just("Withdrawn"), Just("Überwiesen")]);
     let bytes = (any_payload(), proptest::collection::vec(any::<u8>(), 0..50), any_extension());
     let rest = (any_time(), any_time(), any_encoding(), any::<bool>());

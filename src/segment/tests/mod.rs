@@ -1,4 +1,10 @@
 //! Segments over real files: what comes back, what is found, and what is noticed when bytes are not what was written.
 
-mod made;
+mod answers;
+mod caching;
+mod damage;
+mod faults;
+mod hostile;
+pub(super) mod made;
+mod parts;
 mod round_trip;

@@ -126,3 +126,44 @@ fn a_long_stream_is_found_by_its_ids_over_many_blocks() {
     }
     assert_eq!(run.first_version, Version::FIRST);
 }
+
+#[test]
+fn a_run_of_less_than_16_kib_lies_in_one_block() {
+    let made: Vec<Made> = (0..2_000_usize)
+        .map(|at| Made::new(&format!("account-{}", at % 40), &vec![7; at * 7919 % 500 + 10 * (at % 40)]))
+        .collect();
+    let history = history(&made, START, 0);
+    let (_dir, segment) = segment(&history, BlockCodec::Lz4);
+    let mut split = 0;
+    for (name, run) in runs(&history) {
+        let events = run.ordinals.clone().map(|at| &history.sorted[at as usize].event);
+        let bytes: usize = events.map(|event| event.payload().len() + 16 + 16).sum();
+        let blocks = segment.blocks(run.ordinals).count();
+        assert!(blocks == 1 || bytes >= 16 << 10, "{name}: {bytes} bytes in {blocks} blocks");
+        split += usize::from(blocks > 1);
+    }
+    assert!(split > 0, "some are longer");
+}
+
+#[test]
+fn a_segment_without_events_is_one_too() {
+    let history = history(&[], START, 0);
+    let (_dir, segment) = segment(&history, BlockCodec::Lz4);
+    assert_says(&segment, &history);
+    assert_eq!(segment.find_stream("account-1").expect("read"), None);
+    assert_eq!(segment.streams_from("").count(), 0);
+}
+
+#[test]
+fn more_types_than_the_table_holds_are_not_told() {
+    for count in [1_024, 1_025_u32] {
+        let made =
+            (0..count).map(|at| Made { event_type: format!("type-{at}"), ..Made::new("account-1", b"") });
+        let history = history(&made.collect::<Vec<_>>(), START, 0);
+        let (_dir, segment) = segment(&history, BlockCodec::Lz4);
+        let may_hold = |event_type: &str| segment.may_hold_type_of(&[event_type.to_owned()]).expect("read");
+        assert!(may_hold("type-7"));
+        assert_eq!(may_hold("other"), count > 1_024, "{count}");
+        assert_eq!(segment.damages(), []);
+    }
+}

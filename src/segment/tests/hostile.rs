@@ -1,0 +1,134 @@
+//! Hostile bytes: numbers that nobody writes, with checksums that hold. They may give an error or nonsense, never a panic, and
+//! never more memory than the bytes that are there account for.
+
+use super::answers::answers;
+use super::damage::{STREAMS, Sound};
+use super::made::{CACHE_BYTES, codecs, open};
+use super::parts::{blocks, seal_block, seal_ends};
+use crate::error::ErrorKind;
+use crate::segment::BlockCodec;
+use crate::segment::compress::decompress;
+use crate::segment::envelope::{BadBlock, BlockKind, ENVELOPE_BYTES, Envelope};
+use crate::segment::footer::FOOTER_BYTES;
+
+const NUMBERS: [u32; 8] = [0, 1, 255, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, u32::MAX, 4_096];
+
+/// Asks everything of a file with these bytes; whether it could be opened.
+fn ask(sound: &Sound, bytes: &[u8]) -> bool {
+    match open(sound.put(bytes), CACHE_BYTES) {
+        Ok(segment) => {
+            drop(answers(&segment, &STREAMS));
+            drop(segment.damages());
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+#[test]
+fn no_number_in_header_or_footer_does_harm() {
+    let sound = Sound::new(BlockCodec::Lz4);
+    let footer_at = sound.bytes.len() - FOOTER_BYTES;
+    for at in (40..60).step_by(4).chain((footer_at + 8..sound.bytes.len() - 4).step_by(4)) {
+        for number in NUMBERS {
+            let mut bytes = sound.bytes.clone();
+            bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+            seal_ends(&mut bytes);
+            ask(&sound, &bytes);
+        }
+    }
+}
+
+#[test]
+fn no_number_in_an_envelope_does_harm() {
+    let sound = Sound::new(BlockCodec::Lz4);
+    for block in blocks(&sound.bytes) {
+        for at in (0..20).step_by(4) {
+            for number in NUMBERS {
+                let mut bytes = sound.bytes.clone();
+                bytes[block.start + at..block.start + at + 4].copy_from_slice(&number.to_le_bytes());
+                seal_block(&mut bytes, &block);
+                assert!(ask(&sound, &bytes), "header and footer are sound");
+            }
+        }
+    }
+}
+
+#[test]
+fn no_byte_in_a_block_does_harm() {
+    for codec in codecs() {
+        let sound = Sound::new(codec);
+        for block in blocks(&sound.bytes) {
+            // Of what is stored as it is, the end of a block of events is only payload.
+            let content = block.start + ENVELOPE_BYTES..block.end.min(block.start + 180);
+            for at in content {
+                for byte in [0, 0x7f, 0x80, 0xff, sound.bytes[at].wrapping_add(1)] {
+                    let mut bytes = sound.bytes.clone();
+                    bytes[at] = byte;
+                    seal_block(&mut bytes, &block);
+                    assert!(ask(&sound, &bytes), "header and footer are sound");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_nobody_writes_is_told_by_damages_though_the_checksums_hold() {
+    let sound = Sound::new(BlockCodec::None);
+    let mut unnoticed = Vec::new();
+    for (index, block) in blocks(&sound.bytes).iter().enumerate() {
+        let (envelope, _) = Envelope::open(&sound.bytes[block.clone()], super::parts::seed()).expect("sound");
+        // Other bytes of a heap are only another payload, and in a filter only another false positive.
+        if matches!(envelope.kind, BlockKind::Events | BlockKind::Filter) {
+            continue;
+        }
+        for at in block.start + ENVELOPE_BYTES..block.end {
+            let mut bytes = sound.bytes.clone();
+            bytes[at] ^= 0x01;
+            seal_block(&mut bytes, block);
+            if open(sound.put(&bytes), 0).expect("opened").damages().is_empty() {
+                unnoticed.push((index, envelope.kind, at - block.start));
+            }
+        }
+    }
+    assert_eq!(unnoticed, []);
+}
+
+#[test]
+fn a_length_past_what_the_stored_bytes_can_hold_is_refused_before_memory_is_taken() {
+    let kinds = [BlockKind::Events, BlockKind::Streams, BlockKind::Ids, BlockKind::Order, BlockKind::Types];
+    for kind in kinds.into_iter().chain([BlockKind::Filter, BlockKind::Directory]) {
+        for codec in [0, 1, 2] {
+            for raw_len in [2 * 255 + 1000, 1 << 24, 1 << 31, u32::MAX] {
+                let envelope = Envelope { kind, codec, stored_len: 2, raw_len, first: 0, count: 1 };
+                assert_eq!(envelope.raw(&[0xff; 2]), Err(BadBlock::Lengths), "{envelope:?}");
+            }
+        }
+    }
+    assert_eq!(decompress(1, &[0x10, 7], 9), Err(BadBlock::Lengths));
+    assert_eq!(decompress(1, &[0xff, 0xff], 9), Err(BadBlock::Compressed));
+    assert_eq!(decompress(3, &[0], 1), Err(BadBlock::UnknownCodec(3)));
+}
+
+#[test]
+fn what_a_later_version_writes_is_told_as_such() {
+    let sound = Sound::new(BlockCodec::Lz4);
+    let footer_at = sound.bytes.len() - FOOTER_BYTES;
+    for at in [8, footer_at + 8] {
+        let mut bytes = sound.bytes.clone();
+        bytes[at] = 2;
+        let error = open(sound.put(&bytes), 0).expect_err("newer");
+        assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
+    }
+    let block = blocks(&sound.bytes)[0].clone();
+    for (at, number) in [(0, 9), (1, 9), (1, 2)] {
+        let mut bytes = sound.bytes.clone();
+        bytes[block.start + at] = number;
+        seal_block(&mut bytes, &block);
+        let segment = open(sound.put(&bytes), 0).expect("opened");
+        let kind = segment.block_holding(0).expect_err("unknown").kind();
+        let knows = cfg!(feature = "zstd") && number == 2;
+        assert_eq!(kind, if knows { ErrorKind::Corrupt } else { ErrorKind::UnsupportedVersion });
+    }
+}
