@@ -56,6 +56,7 @@
 //! | `bincode` | yes | [`Bincode`](codec), the codec of handles that name no other |
 //! | `json` | no | [`Json`](codec) |
 //! | `cli` | no | the command line, binary `annals` |
+//! | `zstd` | no | segments compressed with zstd |
 //!
 //! Without `bincode` a handle has no codec until [`Stream::with_codec`] names one; raw events need none.
 

@@ -5,8 +5,8 @@
 //!       1  lz4, block format
 //!       2  zstd, one frame; only with the feature `zstd`
 //! ```
-//! A block that does not become smaller by a sixteenth is stored as it is. A compressed block says at most 255 times its own
-//! length, as lz4 cannot do otherwise: so what is allocated for it follows from bytes that are there.
+//! A block that does not become smaller by a sixteenth is stored as it is. None becomes smaller than a 255th, as lz4 cannot do
+//! otherwise: so what is allocated to decompress one follows from bytes that are there.
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 

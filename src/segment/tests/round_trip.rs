@@ -6,8 +6,12 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::made::{History, Made, any_made, codecs, history, id_of, open, segment};
+use crate::disk::{Seed, file_name};
 use crate::segment::{BlockCodec, Segment, StreamRun};
-use crate::types::{Chain, EventId, Version};
+use crate::types::limits::{
+    EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
+};
+use crate::types::{Chain, EventId, Extension, Version};
 
 const START: Chain = Chain { position: 1_000_000, n: 900, prev_header_crc: 42 };
 
@@ -166,4 +170,32 @@ fn more_types_than_the_table_holds_are_not_told() {
         assert_eq!(may_hold("other"), count > 1_024, "{count}");
         assert_eq!(segment.damages(), []);
     }
+}
+
+#[test]
+fn the_largest_event_comes_back_however_well_it_compresses() {
+    let largest = Made {
+        metadata: vec![0; METADATA_BYTES_MAX],
+        extension: Extension { flags: 0xff00, bytes: vec![0; 65_475].into() },
+        event_type: "t".repeat(EVENT_TYPE_BYTES_MAX),
+        ..Made::new(&"s".repeat(STREAM_NAME_BYTES_MAX), &vec![0; PAYLOAD_BYTES_MAX])
+    };
+    let history = history(&[Made::new("account-1", b""), largest, Made::new("zebra", b"")], START, 0);
+    for codec in codecs() {
+        let (_dir, segment) = segment(&history, codec);
+        assert_says(&segment, &history);
+        assert_eq!(segment.footer.blocks.events, 3, "it has a block to itself");
+        assert_eq!(segment.file_bytes() > PAYLOAD_BYTES_MAX as u64, codec == BlockCodec::None);
+    }
+}
+
+/// If this fails, the format has changed: raise its version, and keep reading the one before.
+#[test]
+fn a_segment_has_the_same_bytes_for_ever() {
+    let (dir, _) = segment(&super::damage::small(), BlockCodec::None);
+    let bytes = std::fs::read(dir.path().join(file_name(super::made::NUMBER))).expect("read");
+    assert_eq!(
+        (bytes.len(), Seed::of_segment(super::made::STORE, 0).checksum(&[&bytes])),
+        (86_159, 3_539_611_475)
+    );
 }
