@@ -11,17 +11,20 @@ use super::block_cache::Block;
 use super::directory::{BlockPlace, Directory};
 use super::envelope::{BlockKind, Envelope};
 use super::event_block::EventBlock;
+use super::filter::NameFilter;
 use super::footer::Span;
 use super::segment_file::Segment;
 use super::stable_hash::fingerprint;
 use super::stream_block::{StreamBlock, StreamRun};
-use super::type_table::TypeCounts;
+use super::type_table::{TypeCounts, TypeTable};
 
-/// What was read of a segment, block after block in the order of the file.
+/// What was read of a segment, block after block.
 pub(super) struct Contents {
     fingerprints: Vec<u32>,
     ordinals: Vec<u32>,
     streams: Vec<Arc<StreamBlock>>,
+    filter: Option<Arc<NameFilter>>,
+    types: Option<Arc<TypeTable>>,
     raw_bytes: u64,
     first_position: u64,
 }
@@ -44,6 +47,8 @@ impl Contents {
             fingerprints: Vec::new(),
             ordinals: Vec::new(),
             streams: Vec::new(),
+            filter: None,
+            types: None,
             raw_bytes: 0,
             first_position: segment.positions().start,
         }
@@ -60,7 +65,9 @@ impl Contents {
             Block::Order(block) => {
                 self.ordinals.extend(block.positions().filter_map(|position| block.ordinal(position)));
             }
-            Block::Types(_) | Block::Filter(_) | Block::Directory(_) => {}
+            Block::Types(types) => self.types = Some(types),
+            Block::Filter(filter) => self.filter = Some(filter),
+            Block::Directory(_) => {}
         }
     }
 
@@ -87,7 +94,7 @@ impl Contents {
         };
         for place in places.take_while(|place| place.kind == BlockKind::Events) {
             let checked = match segment.read(place) {
-                Ok((_, Block::Events(block))) => self.check_block(segment, &block, &mut seen),
+                Ok((_, Block::Events(block))) => self.check_block(&block, &mut seen),
                 Ok(_) => unreachable!("each part of a segment is of one kind"),
                 Err(error) => Err(error.to_string()),
             };
@@ -98,11 +105,11 @@ impl Contents {
         self.check_end(segment, &mut seen).err().map(|what| (segment.footer.directory_offset(), what))
     }
 
-    fn check_block(&self, segment: &Segment, block: &EventBlock, seen: &mut Seen) -> Result<(), String> {
+    fn check_block(&self, block: &EventBlock, seen: &mut Seen) -> Result<(), String> {
         for ordinal in block.ordinals() {
             let event = block.event(ordinal);
             if seen.run.as_ref().is_none_or(|(_, run)| run.ordinals.end == ordinal) {
-                self.begin_run(segment, seen)?;
+                self.begin_run(seen)?;
             }
             self.check_event(&event, ordinal, seen)
                 .map_err(|what| format!("event at position {}: {what}", event.position()))?;
@@ -111,7 +118,7 @@ impl Contents {
     }
 
     /// Ends the run of the stream before, and begins that of the next.
-    fn begin_run(&self, segment: &Segment, seen: &mut Seen) -> Result<(), String> {
+    fn begin_run(&self, seen: &mut Seen) -> Result<(), String> {
         self.end_run(seen)?;
         let (mut block, mut at) = seen.next_stream;
         let next = loop {
@@ -123,8 +130,7 @@ impl Contents {
                 None => (block, at) = (block + 1, 0),
             }
         };
-        let filter = segment.filter().map_err(|error| error.to_string())?;
-        if filter.is_some_and(|filter| !filter.may_hold(&next.0)) {
+        if self.filter.as_ref().is_some_and(|filter| !filter.may_hold(&next.0)) {
             return Err("the filter does not know a stream".to_owned());
         }
         seen.next_stream = (block, at + 1);
@@ -181,8 +187,7 @@ impl Contents {
         if !same_counts || (!same_times && footer.totals.events > 0) {
             return Err("the footer's counts or times are others than the events'".to_owned());
         }
-        let types = segment.types().map_err(|error| error.to_string())?;
-        let same_types = match (types, seen.types.counts()) {
+        let same_types = match (&self.types, seen.types.counts()) {
             (Some(table), Some(counts)) => {
                 counts.iter().all(|(name, events)| table.events_of(name) == *events)
             }

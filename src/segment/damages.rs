@@ -24,16 +24,16 @@ impl Segment {
             Err(error) => found.push(damage_of(&error, 0)),
         }
         let sections = [Part::Types, Part::Filter, Part::Directory].map(|part| self.section(part));
-        let mut directory = None;
+        let (mut directory, mut contents) = (None, Contents::new(self));
         for place in sections.into_iter().flatten() {
             match self.read(place) {
                 Ok((_, Block::Directory(whole))) => directory = Some(whole),
-                Ok(_) => {}
+                Ok((envelope, block)) => contents.take_in(envelope, block),
                 Err(error) => found.push(damage_of(&error, place.offset)),
             }
         }
         match directory {
-            Some(directory) => self.look_at_blocks(&directory, &mut found),
+            Some(directory) => self.look_at_blocks(&directory, contents, &mut found),
             None => self.walk(&mut found),
         }
         found.sort();
@@ -41,8 +41,7 @@ impl Segment {
     }
 
     /// Looks at each block that the directory tells of.
-    fn look_at_blocks(&self, directory: &Directory, found: &mut Vec<Damage>) {
-        let (before, mut contents) = (found.len(), Contents::new(self));
+    fn look_at_blocks(&self, directory: &Directory, mut contents: Contents, found: &mut Vec<Damage>) {
         for place in self.places(directory) {
             match self.read(place) {
                 Ok((envelope, block)) => contents.take_in(envelope, block),
@@ -50,7 +49,7 @@ impl Segment {
             }
         }
         // What is missing would only be told a second time.
-        if found.len() == before {
+        if found.is_empty() {
             found.extend(contents.check(self, directory, self.places(directory)));
         }
     }
