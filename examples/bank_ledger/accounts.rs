@@ -10,7 +10,7 @@ use super::table::{Side, Table};
 pub(crate) fn table(bank: &Bank, out: &mut dyn Write) -> Result<()> {
     let mut table =
         Table::new([("account", Side::Left), ("movements", Side::Right), ("balance", Side::Right)]);
-    for name in bank.names() {
+    for name in bank.names()? {
         let account = bank.load(&name)?;
         table.row([name, account.movements.to_string(), account.balance.to_string()]);
     }
@@ -21,7 +21,7 @@ pub(crate) fn table(bank: &Bank, out: &mut dyn Write) -> Result<()> {
 /// Lists the accounts as one JSON document. Amounts are texts with two decimals: a JSON number may lose cents.
 pub(crate) fn json(bank: &Bank, out: &mut dyn Write) -> Result<()> {
     let mut accounts = Vec::new();
-    for name in bank.names() {
+    for name in bank.names()? {
         let account = bank.load(&name)?;
         accounts.push(serde_json::json!({
             "account": name,

@@ -27,7 +27,7 @@ impl Audit {
     pub(crate) fn of(bank: &Bank) -> Result<Self> {
         let mut audit = Self::of_log(bank.store())?;
         let accounts = bank.store().repository::<Account>(CATEGORY);
-        for name in bank.names() {
+        for name in bank.names()? {
             audit.in_accounts = audit.in_accounts.plus(accounts.load(name)?.balance).ok_or_else(too_much)?;
         }
         Ok(audit)

@@ -175,7 +175,7 @@ impl Bank {
     /// The stream of an account that somebody wants to look at.
     pub(crate) fn existing(&self, name: &str) -> Result<Stream> {
         let stream = self.stream(name)?;
-        if stream.exists() {
+        if stream.exists()? {
             return Ok(stream);
         }
         Err(Failure::refused(name)(Refusal::NotOpen))
@@ -186,15 +186,15 @@ impl Bank {
     }
 
     /// The names of all accounts, sorted.
-    pub(crate) fn names(&self) -> Vec<String> {
-        let streams = self.store.streams_where(&Filter::new().category(CATEGORY));
-        streams.iter().map(|stream| account_name(stream.name.as_str()).to_owned()).collect()
+    pub(crate) fn names(&self) -> Result<Vec<String>> {
+        let streams = self.store.streams_where(&Filter::new().category(CATEGORY))?;
+        Ok(streams.iter().map(|stream| account_name(stream.name.as_str()).to_owned()).collect())
     }
 
     /// What is in all accounts together, each folded from its own stream.
     pub(crate) fn total(&self) -> Result<Money> {
         let balances: Vec<Money> =
-            self.names().iter().map(|name| Ok(self.load(name)?.balance)).collect::<Result<_>>()?;
+            self.names()?.iter().map(|name| Ok(self.load(name)?.balance)).collect::<Result<_>>()?;
         Money::total(balances)
             .ok_or_else(|| Failure::Other("all accounts together: too much to count".into()))
     }
@@ -306,7 +306,7 @@ mod tests {
         }
         bank.open(&"ß".repeat(NAME_CHARS_MAX), "")?;
         bank.open("a-b", "")?;
-        assert_eq!(bank.names().len(), 4);
+        assert_eq!(bank.names().expect("names").len(), 4);
         Ok(())
     }
 }

@@ -10,7 +10,8 @@ use super::{time, words};
 
 /// Prints all events in order of position.
 pub(crate) fn history(bank: &Bank, out: &mut dyn Write) -> Result<()> {
-    let widest = bank.names().iter().map(|name| name.chars().count()).max().unwrap_or(0).max("account".len());
+    let widest =
+        bank.names()?.iter().map(|name| name.chars().count()).max().unwrap_or(0).max("account".len());
     writeln!(
         out,
         "{:>8}  {:<16}  {:<16}  {:<widest$}  {:>7}  {:<14}  {:>12}  memo",

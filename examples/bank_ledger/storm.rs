@@ -73,7 +73,7 @@ fn open_accounts(bank: &Bank, count: u64) -> Result<Vec<String>> {
     let names: Vec<String> = (1..=count).map(|number| format!("storm-{number:05}")).collect();
     let mut batch = bank.store().batch();
     for name in &names {
-        if !bank.stream(name)?.exists() {
+        if !bank.stream(name)?.exists()? {
             let opened = AccountEvent::Opened { memo: "storm".into() };
             let deposited = AccountEvent::Deposited { amount: START, memo: "to start with".into() };
             batch = batch.append(stream_name(name), ExpectedVersion::NoStream, [opened, deposited]);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::segment::Segment;
 use crate::types::BatchReceipt;
 
 use super::queue::{Queue, Turn, Waiter};
@@ -36,6 +37,17 @@ impl Committer {
                 waiter.take_answer().unwrap_or_else(|| Err(unanswered()))
             }
         }
+    }
+
+    /// Begins a new file if the current one holds commits, after whoever leads now.
+    pub(crate) fn end_file(&self) -> Result<()> {
+        self.writer.lock().end_file()
+    }
+
+    /// Makes a segment part of the store in place of the oldest journal file, after whoever leads now.
+    pub(crate) fn publish(&self, segment: Arc<Segment>) -> Result<()> {
+        // The lock is held across the manifest's replacement: it is the writer's.
+        self.writer.lock().publish_segment(segment)
     }
 
     /// Ends the journal cleanly, after whoever leads now.

@@ -11,7 +11,7 @@ use crate::types::{
 
 use super::judge::Known;
 use super::queue::Waiter;
-use super::request::{Request, RequestEvent};
+use super::request::{Request, RequestEvent, StreamCheck};
 
 /// An answer that waits for the group.
 #[derive(Debug)]
@@ -171,20 +171,16 @@ pub(crate) fn already_appended(request: &Request, known: &[Known]) -> BatchRecei
     BatchReceipt::new(receipts, recorded_at, Outcome::AlreadyAppended, false)
 }
 
-/// The receipt of an append of nothing.
+/// The receipt of an append of nothing to streams at these versions.
 pub(crate) fn nothing_appended(
     request: &Request,
-    version: impl Fn(&StreamName) -> Option<Version>,
+    versions: Vec<Option<Version>>,
     recorded_at: Timestamp,
 ) -> BatchReceipt {
-    let receipts = request
-        .streams
-        .iter()
-        .map(|stream| {
-            let version = version(&stream.name);
-            Receipt::new(stream.name.clone(), Vec::new(), version, recorded_at, Outcome::Appended)
-        })
-        .collect();
+    let receipt = |(stream, version): (&StreamCheck, Option<Version>)| {
+        Receipt::new(stream.name.clone(), Vec::new(), version, recorded_at, Outcome::Appended)
+    };
+    let receipts = request.streams.iter().zip(versions).map(receipt).collect();
     BatchReceipt::new(receipts, recorded_at, Outcome::Appended, false)
 }
 

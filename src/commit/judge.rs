@@ -17,11 +17,8 @@ pub(crate) struct Known {
     pub(crate) same_content: bool,
 }
 
-/// What the judge sees of the store.
+/// What the judge asks the store for.
 pub(crate) trait View {
-    /// The last version of a stream.
-    fn version(&self, stream: &StreamName) -> Option<Version>;
-
     /// The event of this id in a stream, held against event `at` of the request.
     fn known(&self, stream: &StreamName, id: EventId, at: usize) -> Result<Option<Known>>;
 }
@@ -39,30 +36,30 @@ pub(crate) enum Verdict {
     Refused(Vec<Failure>),
 }
 
-/// Judges a request.
+/// Judges a request. `versions` are the last ones of the streams that it names.
 ///
 /// # Errors
 /// `Invalid` for an id given twice, `Exhausted` at the end of `u64`, and what `View` cannot read.
-pub(crate) fn judge(request: &Request, view: &impl View) -> Result<Verdict> {
+pub(crate) fn judge(request: &Request, versions: &[Option<Version>], view: &impl View) -> Result<Verdict> {
     if request.events.iter().any(|event| event.id_given) {
         refuse_doubled_ids(request)?;
         let (known, failures) = look_up_ids(request, view)?;
         if !failures.is_empty() {
             // Conflicts are told with them: all failing checks are reported.
-            return Ok(Verdict::Refused(failures.into_iter().chain(conflicts(request, view)).collect()));
+            return Ok(Verdict::Refused(failures.into_iter().chain(conflicts(request, versions)).collect()));
         }
         if !known.is_empty() {
             return Ok(Verdict::AlreadyAppended(known));
         }
     }
-    let failures: Vec<Failure> = conflicts(request, view).collect();
+    let failures: Vec<Failure> = conflicts(request, versions).collect();
     if !failures.is_empty() {
         return Ok(Verdict::Refused(failures));
     }
     if request.events.is_empty() {
         return Ok(Verdict::Nothing);
     }
-    versions(request, view).map(Verdict::Append)
+    next_versions(request, versions).map(Verdict::Append)
 }
 
 fn refuse_doubled_ids(request: &Request) -> Result<()> {
@@ -126,9 +123,9 @@ fn id_reuse(
 }
 
 /// Every expectation that does not hold.
-fn conflicts(request: &Request, view: &impl View) -> impl Iterator<Item = Failure> {
-    request.streams.iter().flat_map(|stream| {
-        let actual = view.version(&stream.name);
+fn conflicts(request: &Request, versions: &[Option<Version>]) -> impl Iterator<Item = Failure> {
+    request.streams.iter().zip(versions).flat_map(|(stream, actual)| {
+        let actual = *actual;
         stream.expected.iter().filter(move |expected| !expected.accepts(actual)).map(move |expected| {
             Failure::Conflict(Conflict { stream: stream.name.clone(), expected: *expected, actual })
         })
@@ -136,13 +133,10 @@ fn conflicts(request: &Request, view: &impl View) -> impl Iterator<Item = Failur
 }
 
 /// The next version of its stream for every event.
-fn versions(request: &Request, view: &impl View) -> Result<Vec<Version>> {
+fn next_versions(request: &Request, versions: &[Option<Version>]) -> Result<Vec<Version>> {
     let exhausted = || Error::new(ErrorKind::Exhausted, "a stream's versions are at the end of u64");
-    let mut next: Vec<Option<Version>> = request
-        .streams
-        .iter()
-        .map(|stream| view.version(&stream.name).map_or(Some(Version::FIRST), Version::next))
-        .collect();
+    let mut next: Vec<Option<Version>> =
+        versions.iter().map(|last| last.map_or(Some(Version::FIRST), Version::next)).collect();
     let mut versions = Vec::with_capacity(request.events.len());
     for event in &request.events {
         let next = next.get_mut(event.stream).ok_or_else(exhausted)?;
@@ -169,11 +163,15 @@ mod tests {
         known: HashMap<(&'static str, EventId), Known>,
     }
 
-    impl View for Fixed {
-        fn version(&self, stream: &StreamName) -> Option<Version> {
-            self.versions.get(stream.as_str()).copied().map(Version::new)
-        }
+    /// What the judge says of a request to this store.
+    fn judge(request: &Request, view: &Fixed) -> Result<Verdict> {
+        let version = |stream: &StreamCheck| view.versions.get(stream.name.as_str()).copied();
+        let versions: Vec<_> =
+            request.streams.iter().map(|stream| version(stream).map(Version::new)).collect();
+        super::judge(request, &versions, view)
+    }
 
+    impl View for Fixed {
         fn known(&self, stream: &StreamName, id: EventId, _: usize) -> Result<Option<Known>> {
             Ok(self
                 .known

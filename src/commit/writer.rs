@@ -11,10 +11,11 @@ use parking_lot::Mutex;
 
 use crate::disk::{Clock, CreateFailure, Disk, DiskLock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{LastRead, Log};
+use crate::index::{LastRead, Log, Tables};
 use crate::journal::{Appender, CommitView, FrameAt, WriteFailure};
 use crate::manifest::{LOCK_NAME, Manifest, encode_durable_mark};
-use crate::types::{BatchReceipt, ClosedAt, EventId, StreamName, Timestamp, Version};
+use crate::segment::Segment;
+use crate::types::{ClosedAt, EventId, StreamName, Timestamp, Version};
 
 use super::group::{Accepted, Group, already_appended, nothing_appended, refused};
 use super::judge::{Known, Verdict, View, judge};
@@ -86,21 +87,31 @@ impl Writer {
 
     /// Judges one request and makes it part of the group.
     fn take_in(&mut self, group: &mut Group, waiter: &Arc<Waiter>, request: Request) {
-        let view = StoreView { log: &self.log, last_read: RefCell::new(None), group, request: &request };
         let waiter = Arc::clone(waiter);
-        let version = |name: &StreamName| view.version(name);
         let recorded_at = self.last_recorded_at.unwrap_or_default();
-        let answer: Result<BatchReceipt> = match judge(&request, &view) {
-            Ok(Verdict::Append(versions)) => {
-                let before = request.streams.iter().map(|stream| view.version(&stream.name)).collect();
+        let judged = self.last_versions(group, &request).and_then(|before| {
+            let view = StoreView { log: &self.log, last_read: RefCell::new(None), request: &request };
+            judge(&request, &before, &view).map(|verdict| (verdict, before))
+        });
+        let answer = match judged {
+            Ok((Verdict::Append(versions), before)) => {
                 return self.accept(group, waiter, request, Accepted { versions, before });
             }
-            Ok(Verdict::AlreadyAppended(known)) => Ok(already_appended(&request, &known)),
-            Ok(Verdict::Nothing) => Ok(nothing_appended(&request, version, recorded_at)),
-            Ok(Verdict::Refused(failures)) => refused(failures),
+            Ok((Verdict::AlreadyAppended(known), _)) => Ok(already_appended(&request, &known)),
+            Ok((Verdict::Nothing, before)) => Ok(nothing_appended(&request, before, recorded_at)),
+            Ok((Verdict::Refused(failures), _)) => refused(failures),
             Err(error) => Err(error),
         };
         group.answer_later(waiter, &request, answer);
+    }
+
+    /// The last version of every stream that a request names: in the group, or as published.
+    fn last_versions(&self, group: &Group, request: &Request) -> Result<Vec<Option<Version>>> {
+        let last = |name: &StreamName| match group.version(name) {
+            Some(version) => Ok(Some(version)),
+            None => self.log.version(name.as_str()),
+        };
+        request.streams.iter().map(|stream| last(&stream.name)).collect()
     }
 
     fn accept(&mut self, group: &mut Group, waiter: Arc<Waiter>, request: Request, accepted: Accepted) {
@@ -219,7 +230,8 @@ impl Writer {
         match failure {
             WriteFailure::NothingWritten(error) => error,
             WriteFailure::Unknown(error) => {
-                let what = format!("the append may be on disk or not, reopen the store to find out: {error}");
+                let what =
+                    format!("what was written may be on disk or not, reopen the store to find out: {error}");
                 self.poison(error.clone());
                 Error::new(ErrorKind::Indeterminate, what).with_source(error)
             }
@@ -247,6 +259,36 @@ impl Writer {
     fn roll(&mut self, first_frame_bytes: usize) -> Result<(), WriteFailure> {
         self.check_in_place()?;
         self.appender.roll(first_frame_bytes)
+    }
+
+    /// Begins a new file if the current one holds commits: so that it can be sealed.
+    pub(crate) fn end_file(&mut self) -> Result<()> {
+        self.check_open()?;
+        let current = self.appender.prepared().file.number;
+        if self.log.index.read(Tables::last_file) != Some(current) {
+            return Ok(());
+        }
+        self.mark_open()?;
+        self.roll(0).map_err(|failure| self.failed(failure))?;
+        self.mark_durable();
+        Ok(())
+    }
+
+    /// Makes a segment part of the store, in place of the journal file that it was made from, the oldest.
+    pub(crate) fn publish_segment(&mut self, segment: Arc<Segment>) -> Result<()> {
+        self.check_open()?;
+        let number = segment.number();
+        assert!(number == self.manifest.oldest_journal, "files are sealed in their order");
+        let exhausted = || Error::new(ErrorKind::Exhausted, "there are more segments than can be counted");
+        let manifest = self.manifest.with_oldest_sealed().ok_or_else(exhausted)?;
+        self.check_in_place().map_err(|failure| self.failed(failure))?;
+        manifest.write(&*self.disk, &self.root).map_err(|failure| self.failed(failure.into()))?;
+        // Durable now: that the segment counts, and its journal file does not.
+        self.manifest = manifest;
+        let sealed = self.log.sealed().with(segment);
+        self.log.index.change(|tables| tables.seal(sealed, manifest.oldest_journal));
+        self.log.files.remove(number);
+        Ok(())
     }
 
     /// Whether the store's path still names this store. What is written by path goes to it; if the directory was moved
@@ -326,27 +368,18 @@ impl Writer {
     }
 }
 
-/// The store as the judge sees it: what is published, and on top of it the group that is being made.
+/// The store as the judge sees it: what is published.
 struct StoreView<'a> {
     log: &'a Log,
     /// The events of a batch that is sent again mostly lie in one commit.
     last_read: RefCell<LastRead>,
-    group: &'a Group,
     request: &'a Request,
 }
 
 impl View for StoreView<'_> {
-    fn version(&self, stream: &StreamName) -> Option<Version> {
-        self.group
-            .version(stream)
-            .or_else(|| self.log.index.read(|tables| tables.version(tables.stream(stream.as_str())?)))
-    }
-
     fn known(&self, stream: &StreamName, id: EventId, at: usize) -> Result<Option<Known>> {
-        let place = self.log.index.change(|tables| tables.find_id(tables.stream(stream.as_str())?, id));
-        let Some(place) = place else { return Ok(None) };
-        let event = self.log.event(place, &mut self.last_read.borrow_mut())?;
-        Ok(Some(Known {
+        let event = self.log.find_id(stream.as_str(), id, &mut self.last_read.borrow_mut())?;
+        Ok(event.map(|event| Known {
             version: event.version(),
             position: event.position(),
             recorded_at: event.recorded_at(),

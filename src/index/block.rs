@@ -11,13 +11,14 @@ const OWN_BUFFER_BYTES: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(crate) struct Block {
-    first_commit: u32,
+    /// Counted from the store's first commit.
+    first_commit: u64,
     views: Vec<CommitView>,
 }
 
 impl Block {
     /// The block of these commits, the small ones moved together.
-    pub(crate) fn new(first_commit: u32, mut views: Vec<CommitView>) -> Self {
+    pub(crate) fn new(first_commit: u64, mut views: Vec<CommitView>) -> Self {
         let is_small = |view: &CommitView| view.shared_bytes() < OWN_BUFFER_BYTES;
         let bytes = views.iter().filter(|view| is_small(view)).map(|view| view.body().len()).sum();
         let mut together = Vec::with_capacity(bytes);
@@ -34,16 +35,21 @@ impl Block {
         Self { first_commit, views }
     }
 
-    pub(crate) fn first_commit(&self) -> u32 {
+    pub(crate) fn first_commit(&self) -> u64 {
         self.first_commit
+    }
+
+    /// The number of the commit behind the last.
+    pub(crate) fn end_commit(&self) -> u64 {
+        self.first_commit.saturating_add(self.views.len() as u64)
     }
 
     pub(crate) fn views(&self) -> &[CommitView] {
         &self.views
     }
 
-    pub(crate) fn view(&self, commit: u32) -> Option<&CommitView> {
-        self.views.get(commit.checked_sub(self.first_commit)? as usize)
+    pub(crate) fn view(&self, commit: u64) -> Option<&CommitView> {
+        self.views.get(usize::try_from(commit.checked_sub(self.first_commit)?).ok()?)
     }
 
     /// The positions of its events.

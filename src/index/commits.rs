@@ -1,4 +1,4 @@
-//! Commits in order: which position each starts at, when it was recorded, where its frame is.
+//! The commits of one journal file in order: which position each starts at, when it was recorded, where its frame is.
 
 use crate::journal::FrameAt;
 use crate::types::Timestamp;
@@ -46,9 +46,9 @@ impl Commits {
         self.entry(place.commit)?.at.first_position.checked_add(u64::from(place.event))
     }
 
-    /// The first position of the first commit whose recorded_at does not satisfy `before`; `head` when all do.
-    pub(crate) fn boundary(&self, before: impl Fn(Timestamp) -> bool, head: u64) -> u64 {
+    /// The first position of the first commit whose recorded_at does not satisfy `before`; `end` when all do.
+    pub(crate) fn boundary(&self, before: impl Fn(Timestamp) -> bool, end: u64) -> u64 {
         let at = self.entries.partition_point(|entry| before(entry.recorded_at));
-        self.entries.get(at).map_or(head, |entry| entry.at.first_position)
+        self.entries.get(at).map_or(end, |entry| entry.at.first_position)
     }
 }

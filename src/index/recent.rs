@@ -27,12 +27,13 @@ pub(crate) struct Recent {
     bytes: usize,
     bytes_max: usize,
     /// The number that the next commit will have.
-    next_commit: u32,
+    next_commit: u64,
 }
 
 impl Recent {
-    pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { blocks: VecDeque::new(), open: Vec::new(), open_bytes: 0, bytes: 0, bytes_max, next_commit: 0 }
+    /// Nothing yet; `next_commit` is the number, counted from the store's first commit, of the one to come.
+    pub(crate) fn new(bytes_max: usize, next_commit: u64) -> Self {
+        Self { blocks: VecDeque::new(), open: Vec::new(), open_bytes: 0, bytes: 0, bytes_max, next_commit }
     }
 
     /// Keeps the next commit; lets go of the oldest ones past the limit.
@@ -56,15 +57,28 @@ impl Recent {
         }
     }
 
+    /// Lets go of the commits before this one: of blocks as a whole.
+    pub(crate) fn forget_before(&mut self, commit: u64) {
+        while let Some(oldest) = self.blocks.front().filter(|block| block.end_commit() <= commit) {
+            self.bytes -= oldest.views().iter().map(cost).sum::<usize>();
+            self.blocks.pop_front();
+        }
+        if self.next_commit <= commit {
+            self.bytes -= self.open_bytes;
+            self.open.clear();
+            self.open_bytes = 0;
+        }
+    }
+
     /// The block that holds a commit.
-    pub(crate) fn block(&self, commit: u32) -> Option<&Arc<Block>> {
+    pub(crate) fn block(&self, commit: u64) -> Option<&Arc<Block>> {
         let after = self.blocks.partition_point(|block| block.first_commit() <= commit);
         self.blocks.get(after.checked_sub(1)?).filter(|block| block.view(commit).is_some())
     }
 
     /// A commit that is kept.
-    pub(crate) fn view(&self, commit: u32) -> Option<&CommitView> {
-        let back = self.next_commit.checked_sub(commit)? as usize;
+    pub(crate) fn view(&self, commit: u64) -> Option<&CommitView> {
+        let back = usize::try_from(self.next_commit.checked_sub(commit)?).ok()?;
         match self.open.len().checked_sub(back) {
             Some(at) => self.open.get(at),
             None => self.block(commit)?.view(commit),
@@ -77,7 +91,7 @@ impl Recent {
 
     fn close_block(&mut self) {
         let views = std::mem::take(&mut self.open);
-        let first = self.next_commit.saturating_sub(u32::try_from(views.len()).unwrap_or(u32::MAX));
+        let first = self.next_commit.saturating_sub(views.len() as u64);
         self.blocks.push_back(Arc::new(Block::new(first, views)));
         self.open_bytes = 0;
     }

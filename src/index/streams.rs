@@ -1,27 +1,29 @@
-//! Streams by name, and in each the place of every version.
+//! The streams of one journal file by name, and in each the place of every version that is in the file.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
-use crate::types::{StreamName, Version};
+use crate::types::StreamName;
 
 use super::Place;
 
-/// A stream's number in this process: handed out in order of first appearance, never written to disk.
+/// A stream's number in one journal file: handed out in order of first appearance, never written to disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct StreamKey(pub(crate) u32);
-
-/// A stream's name and how many events it has.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct StreamSummary {
-    pub(crate) name: StreamName,
-    pub(crate) events: u64,
-}
 
 #[derive(Debug)]
 struct StreamEntry {
     name: StreamName,
-    /// Indexed by version.
+    /// The version of the first event in this file.
+    first_version: u64,
+    /// Indexed by version, from the first on.
     places: Vec<Place>,
+}
+
+impl StreamEntry {
+    fn versions(&self) -> Range<u64> {
+        self.first_version..self.first_version.saturating_add(self.places.len() as u64)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -35,15 +37,12 @@ impl Streams {
         self.by_name.get(name).copied()
     }
 
-    /// The stream of this name, made if it is not there; `None` when there are more than a u32 can count.
-    pub(crate) fn key_or_new(&mut self, name: &str) -> Option<StreamKey> {
-        if let Some(key) = self.key(name) {
-            return Some(key);
-        }
+    /// A stream that is not there yet; `None` when there are more than a u32 can count.
+    pub(crate) fn add(&mut self, name: &str, first_version: u64) -> Option<StreamKey> {
         let key = StreamKey(u32::try_from(self.entries.len()).ok()?);
         let name = StreamName::new(name).ok()?;
         self.by_name.insert(name.clone(), key);
-        self.entries.push(StreamEntry { name, places: Vec::new() });
+        self.entries.push(StreamEntry { name, first_version, places: Vec::new() });
         Some(key)
     }
 
@@ -51,9 +50,20 @@ impl Streams {
         self.entry(key).map(|entry| &entry.name)
     }
 
-    /// The places of a stream's events, by version.
+    /// The places of a stream's events, by version, from the first in this file on.
     pub(crate) fn places(&self, key: StreamKey) -> &[Place] {
         self.entry(key).map_or(&[], |entry| &entry.places)
+    }
+
+    /// The versions of a stream that are in this file.
+    pub(crate) fn versions(&self, key: StreamKey) -> Range<u64> {
+        self.entry(key).map_or(0..0, StreamEntry::versions)
+    }
+
+    /// Where a version of a stream is; `None` when it is not in this file.
+    pub(crate) fn place(&self, key: StreamKey, version: u64) -> Option<Place> {
+        let entry = self.entry(key)?;
+        entry.places.get(usize::try_from(version.checked_sub(entry.first_version)?).ok()?).copied()
     }
 
     /// Adds the next event of a stream.
@@ -63,20 +73,9 @@ impl Streams {
         }
     }
 
-    /// The version of the last event.
-    pub(crate) fn version(&self, key: StreamKey) -> Option<Version> {
-        (self.places(key).len() as u64).checked_sub(1).map(Version::new)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub(crate) fn summaries(&self) -> impl Iterator<Item = StreamSummary> + '_ {
-        self.entries
-            .iter()
-            .filter(|entry| !entry.places.is_empty())
-            .map(|entry| StreamSummary { name: entry.name.clone(), events: entry.places.len() as u64 })
+    /// All streams, and which of their versions are in this file.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&StreamName, Range<u64>)> {
+        self.entries.iter().map(|entry| (&entry.name, entry.versions()))
     }
 
     fn entry(&self, key: StreamKey) -> Option<&StreamEntry> {

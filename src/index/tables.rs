@@ -1,41 +1,35 @@
-//! `Tables`: the four tables of the index as one value, changed together when a commit is published.
+//! `Tables`: the index of all events, changed in one step when a commit is published.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::journal::{CommitView, FrameAt};
-use crate::types::{EventId, Position, Timestamp, Version};
+use crate::journal::{CommitView, Files, FrameAt};
+use crate::types::{EventId, Filter, StreamName, Timestamp, Version};
 
 use super::block::Block;
-use super::commits::Commits;
-use super::event_ids::EventIds;
+use super::part::{Part, wrong_version};
 use super::recent::Recent;
-use super::streams::Streams;
-use super::{CommitEntry, Found, Place, StreamKey, StreamSummary};
+use super::{Found, Place, Sealed, StreamKey};
 
 const BACK_IN_TIME: &str = "commit was recorded before the one ahead of it";
 
 #[derive(Debug)]
 pub(crate) struct Tables {
-    streams: Streams,
-    commits: Commits,
-    event_ids: EventIds,
+    /// What was sealed: all events before those of the parts.
+    sealed: Arc<Sealed>,
+    files: Arc<Files>,
+    /// One for each journal file that holds commits, in their order.
+    parts: Vec<Part>,
     recent: Recent,
-    /// The stream of every position: lets a filter on streams pass over events without looking at their bytes.
-    stream_of: Vec<StreamKey>,
 }
 
 impl Tables {
-    pub(crate) fn new(recent_bytes_max: usize) -> Self {
-        Self {
-            streams: Streams::default(),
-            commits: Commits::default(),
-            event_ids: EventIds::default(),
-            recent: Recent::new(recent_bytes_max),
-            stream_of: Vec::new(),
-        }
+    /// The index of a store of which only what is sealed is known, whose journal files will be among `files`.
+    pub(crate) fn new(sealed: Sealed, files: Arc<Files>, recent_bytes_max: usize) -> Self {
+        let recent = Recent::new(recent_bytes_max, sealed.commits());
+        Self { sealed: Arc::new(sealed), files, parts: Vec::new(), recent }
     }
 
     /// Takes in the next commit. Its events must carry the next version of their streams.
@@ -43,44 +37,30 @@ impl Tables {
     /// # Errors
     /// What is wrong with the commit, in words. A part of it may have been taken in: the tables are then of no use.
     pub(crate) fn add(&mut self, view: CommitView, at: FrameAt) -> Result<(), String> {
-        let commit =
-            u32::try_from(self.commits.len()).map_err(|_| "more commits than the index can count")?;
-        if self.commits.last().is_some_and(|last| last.recorded_at > view.recorded_at()) {
+        if self.last_recorded_at().is_some_and(|last| last > view.recorded_at()) {
             return Err(BACK_IN_TIME.to_owned());
         }
-        let mut last_key = None;
-        for event in 0..view.event_count() {
-            let (head, name) = view.head(event);
-            // Events of one stream mostly follow each other: the name is looked up when it changes.
-            let key = match last_key.filter(|key| self.stream_name(*key) == name) {
-                Some(key) => key,
-                None => self.streams.key_or_new(name).ok_or("more streams than the index can count")?,
-            };
-            last_key = Some(key);
-            let expected = self.stream_events(key);
-            if head.version != Version::new(expected) {
-                return Err(wrong_version(event, head.version, expected));
-            }
-            let place = Place { commit, event };
-            self.streams.push(key, place);
-            self.event_ids.push(head.id, key, place);
-            self.stream_of.push(key);
+        if self.parts.last().is_none_or(|part| part.file().number != at.file) {
+            let file = self.files.get(at.file).ok_or("the commit's file is not among those open")?;
+            self.parts.push(Part::new(file, self.head(), self.commit_count()));
         }
-        self.commits.push(CommitEntry { at, recorded_at: view.recorded_at() });
+        let Some((last, older)) = self.parts.split_last_mut() else { return Ok(()) };
+        last.add(&view, at, |name, version| expected_version(&self.sealed, older, name, version))?;
         self.recent.push(view);
         Ok(())
     }
 
     /// Whether the next commit can be taken in; what is wrong with it otherwise. Changes nothing.
     pub(crate) fn check(&self, view: &CommitView) -> Result<(), String> {
-        if self.commits.last().is_some_and(|last| last.recorded_at > view.recorded_at()) {
+        if self.last_recorded_at().is_some_and(|last| last > view.recorded_at()) {
             return Err(BACK_IN_TIME.to_owned());
         }
         let mut next_versions: HashMap<&str, u64> = HashMap::new();
         for event in 0..view.event_count() {
             let (head, name) = view.head(event);
-            let known = || self.stream(name).map_or(0, |key| self.stream_events(key));
-            let expected = next_versions.entry(name).or_insert_with(known);
+            let expected = next_versions
+                .entry(name)
+                .or_insert_with(|| expected_version(&self.sealed, &self.parts, name, head.version));
             if head.version != Version::new(*expected) {
                 return Err(wrong_version(event, head.version, *expected));
             }
@@ -89,27 +69,38 @@ impl Tables {
         Ok(())
     }
 
+    /// Goes over to what is sealed now, up to the journal file before `oldest`.
+    pub(crate) fn seal(&mut self, sealed: Sealed, oldest: u64) {
+        self.parts.retain(|part| part.file().number >= oldest);
+        let follows = self.parts.first().is_none_or(|part| part.positions().start == sealed.end().position);
+        assert!(follows, "the journal goes on where the segments end");
+        self.recent.forget_before(sealed.commits());
+        self.sealed = Arc::new(sealed);
+    }
+
+    /// The journal file of the last commit, if that is not sealed.
+    pub(crate) fn last_file(&self) -> Option<u64> {
+        self.parts.last().map(|part| part.file().number)
+    }
+
+    /// What is sealed.
+    pub(crate) fn sealed(&self) -> &Arc<Sealed> {
+        &self.sealed
+    }
+
     /// The first position not yet committed.
     pub(crate) fn head(&self) -> u64 {
-        self.stream_of.len() as u64
-    }
-
-    pub(crate) fn stream(&self, name: &str) -> Option<StreamKey> {
-        self.streams.key(name)
-    }
-
-    pub(crate) fn stream_name(&self, key: StreamKey) -> &str {
-        self.streams.name(key).map_or("", |name| name.as_str())
-    }
-
-    /// How many streams there are.
-    pub(crate) fn stream_count(&self) -> usize {
-        self.streams.len()
+        self.parts.last().map_or(self.sealed.end().position, |part| part.positions().end)
     }
 
     /// How many commits there are.
-    pub(crate) fn commit_count(&self) -> usize {
-        self.commits.len()
+    pub(crate) fn commit_count(&self) -> u64 {
+        self.parts.last().map_or(self.sealed.commits(), |part| part.commits().end)
+    }
+
+    /// How many streams have events.
+    pub(crate) fn stream_count(&self) -> u64 {
+        self.sealed.new_streams() + self.parts.iter().map(Part::new_streams).sum::<u64>()
     }
 
     /// Bytes of commits kept in memory.
@@ -117,93 +108,97 @@ impl Tables {
         self.recent.bytes()
     }
 
-    pub(crate) fn summaries(&self) -> impl Iterator<Item = StreamSummary> + '_ {
-        self.streams.summaries()
+    /// The admitted streams with events that are not sealed, and how many events each has.
+    pub(crate) fn unsealed_streams(&self, filter: &Filter) -> BTreeMap<StreamName, u64> {
+        { self.parts.iter().flat_map(Part::streams) }
+            .filter(|(name, _)| filter.admits_stream(name.as_str()))
+            .map(|(name, versions)| (name.clone(), versions.end))
+            .collect()
     }
 
-    /// The last version of a stream.
-    pub(crate) fn version(&self, key: StreamKey) -> Option<Version> {
-        self.streams.version(key)
+    /// The version that the next event of a stream will have; `None` when none of its events is unsealed.
+    pub(crate) fn next_version(&self, name: &str) -> Option<u64> {
+        next_version(&self.parts, name)
     }
 
-    /// How many events a stream has.
-    pub(crate) fn stream_events(&self, key: StreamKey) -> u64 {
-        self.streams.places(key).len() as u64
+    /// The first version of a stream whose position is not below `position`; `None` when it has no unsealed event below.
+    pub(crate) fn version_at(&self, name: &str, position: u64) -> Option<u64> {
+        { self.parts.iter().rev() }
+            .filter(|part| part.positions().start < position)
+            .find_map(|part| Some(part.version_at(part.stream(name)?, position)))
     }
 
-    /// Where the event at `version` of a stream is.
-    pub(crate) fn place(&self, key: StreamKey, version: Version) -> Option<Place> {
-        self.streams.places(key).get(usize::try_from(version.as_u64()).ok()?).copied()
-    }
-
-    /// Where the event with this id is in a stream.
-    pub(crate) fn find_id(&mut self, key: StreamKey, id: EventId) -> Option<Place> {
-        self.event_ids.find(id, key)
-    }
-
-    /// The stream of the event at `position`.
-    pub(crate) fn stream_of(&self, position: u64) -> Option<StreamKey> {
-        self.stream_of.get(usize::try_from(position).ok()?).copied()
-    }
-
-    /// How many of a stream's events lie below `position`.
-    pub(crate) fn events_below(&self, key: StreamKey, position: u64) -> u64 {
-        self.streams.places(key).partition_point(|place| self.position(*place).as_u64() < position) as u64
-    }
-
-    /// The first position recorded when `before` holds no longer; the head when it always does.
-    pub(crate) fn recorded_boundary(&self, before: impl Fn(Timestamp) -> bool) -> u64 {
-        self.commits.boundary(before, self.head())
+    /// The first unsealed position recorded when `before` holds no longer, the head when it always does. `None` when it holds
+    /// for none that is unsealed.
+    pub(crate) fn recorded_boundary(&self, before: impl Fn(Timestamp) -> bool) -> Option<u64> {
+        let first = self.parts.first()?;
+        first.commit(0).filter(|entry| before(entry.recorded_at))?;
+        let holds_for = |part: &Part| part.last_recorded_at().is_none_or(&before);
+        let at = self.parts.partition_point(holds_for);
+        Some(self.parts.get(at).map_or_else(|| self.head(), |part| part.recorded_boundary(before)))
     }
 
     /// When the last commit was recorded.
     pub(crate) fn last_recorded_at(&self) -> Option<Timestamp> {
-        self.commits.last().map(|entry| entry.recorded_at)
+        self.parts.last().map_or_else(|| self.sealed.last_recorded_at(), Part::last_recorded_at)
     }
 
-    /// The position of an event.
-    pub(crate) fn position(&self, place: Place) -> Position {
-        Position::new(self.commits.position(place).unwrap_or_default())
+    /// The part that holds a position.
+    pub(crate) fn part_at(&self, position: u64) -> Option<&Part> {
+        let after = self.parts.partition_point(|part| part.positions().start <= position);
+        self.parts.get(after.checked_sub(1)?).filter(|part| part.positions().contains(&position))
     }
 
-    /// The commit that holds `position`, and the positions that it holds.
-    pub(crate) fn commit_at(&self, position: u64) -> Option<(u32, Range<u64>)> {
-        let commit = self.commits.holding(position)?;
-        Some((commit, self.positions_of(commit)?))
+    /// The part that holds a version of a stream, the stream's number in it, and the versions that it holds.
+    pub(crate) fn part_of(&self, name: &str, version: u64) -> Option<(&Part, StreamKey, Range<u64>)> {
+        { self.parts.iter().rev() }
+            .filter_map(|part| part.stream(name).map(|key| (part, key, part.versions(key))))
+            .find(|(_, _, versions)| versions.contains(&version))
     }
 
-    /// The positions that a commit holds.
-    pub(crate) fn positions_of(&self, commit: u32) -> Option<Range<u64>> {
-        let first = self.commits.entry(commit)?.at.first_position;
-        let next = commit.checked_add(1).and_then(|next| self.commits.entry(next));
-        Some(first..next.map_or_else(|| self.head(), |next| next.at.first_position))
-    }
-
-    /// What a reader needs to read events `from..to` of a commit, wherever its bytes are.
-    pub(crate) fn find(&self, commit: u32, from: u32, to: u32) -> Result<Found> {
-        if let Some(view) = self.recent.view(commit) {
+    /// What a reader needs to read events `from..to` of one of a part's commits, wherever its bytes are.
+    pub(crate) fn find(&self, part: &Part, commit: u32, from: u32, to: u32) -> Result<Found> {
+        if let Some(view) = self.recent.view(part.number_of(commit)) {
             return Ok(Found::Commit { view: view.clone(), from, to });
         }
-        let entry = self.commits.entry(commit).ok_or_else(|| missing(commit))?;
-        Ok(Found::Disk { at: entry.at, from, to })
+        let entry = part.commit(commit).ok_or_else(|| missing(part.number_of(commit)))?;
+        Ok(Found::Disk { file: Arc::clone(part.file()), at: entry.at, from, to })
     }
 
     /// What a reader needs to read one event.
-    pub(crate) fn find_one(&self, place: Place) -> Result<Found> {
-        self.find(place.commit, place.event, place.event.saturating_add(1))
+    pub(crate) fn find_one(&self, part: &Part, place: Place) -> Result<Found> {
+        self.find(part, place.commit, place.event, place.event.saturating_add(1))
+    }
+
+    /// What a reader needs to read the event with this id in a stream; `None` when it is not there, or sealed.
+    pub(crate) fn find_id(&mut self, name: &str, id: EventId) -> Result<Option<Found>> {
+        let found = { self.parts.iter_mut().enumerate().rev() }
+            .find_map(|(number, part)| Some((number, part.find_id(part.stream(name)?, id)?)));
+        let Some((number, place)) = found else { return Ok(None) };
+        self.parts.get(number).map(|part| self.find_one(part, place)).transpose()
     }
 
     /// The commits in memory that hold `position` and positions around it, if there are several; and these positions.
     pub(crate) fn block_at(&self, position: u64) -> Option<(&Arc<Block>, Range<u64>)> {
-        let block = self.recent.block(self.commits.holding(position)?)?;
+        let part = self.part_at(position)?;
+        let (commit, _) = part.commit_at(position)?;
+        let block = self.recent.block(part.number_of(commit))?;
         Some((block, block.positions()))
     }
 }
 
-fn wrong_version(event: u32, version: Version, expected: u64) -> String {
-    format!("event {event}: version {version} where {expected} is next")
+/// The version that the next event of a stream will have behind these parts, if one of them knows it.
+fn next_version(parts: &[Part], name: &str) -> Option<u64> {
+    parts.iter().rev().find_map(|part| Some(part.versions(part.stream(name)?).end))
 }
 
-fn missing(commit: u32) -> Error {
+/// The version that the next event of a stream must have. What the parts do not know may be sealed: then an event that says
+/// `version` is believed. It was judged against the segments when it was appended, and reading sees whether it follows.
+fn expected_version(sealed: &Sealed, parts: &[Part], name: &str, version: Version) -> u64 {
+    let unknown = if sealed.segments().is_empty() { 0 } else { version.as_u64() };
+    next_version(parts, name).unwrap_or(unknown)
+}
+
+fn missing(commit: u64) -> Error {
     Error::new(ErrorKind::Corrupt, format!("commit {commit} is not in the index"))
 }

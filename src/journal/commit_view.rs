@@ -141,7 +141,6 @@ impl CommitView {
     }
 
     /// What the header of event `at`, which must be below `event_count`, holds beyond what this version knows.
-    #[cfg_attr(not(test), expect(dead_code, reason = "read by the store once it seals"))]
     pub(crate) fn extension(&self, at: u32) -> Extension {
         let record = self.record(at).and_then(|record| record.ok());
         let (start, head) = record.unwrap_or_else(|| unreachable!("{CHECKED}"));

@@ -25,7 +25,7 @@ use super::chain::Chain;
 use super::journal_file::{FRAMES_AT, JournalFile};
 use super::recover::{check_closed, journal_numbers};
 use super::scan::{self, ScanEnd, Vouchers};
-use super::{Files, ScannedFrame, TornTail};
+use super::{Begin, Files, ScannedFrame, TornTail};
 
 /// How often the end is looked at while writers come and go.
 const LOOKS_MAX: usize = 16;
@@ -56,7 +56,7 @@ pub(crate) struct Follower {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     store: StoreId,
-    oldest: u64,
+    begin: Begin,
     /// Gets every file that is opened.
     files: Arc<Files>,
     /// The file of the next frame; `None` before the first look.
@@ -94,10 +94,19 @@ impl Follower {
         disk: Arc<dyn Disk>,
         dir: PathBuf,
         store: StoreId,
-        oldest: u64,
         files: Arc<Files>,
+        begin: Begin,
     ) -> Self {
-        Self { disk, dir, store, oldest, files, file: None, offset: FRAMES_AT, chain: Chain::START }
+        let (offset, chain) = (FRAMES_AT, begin.follows);
+        Self { disk, dir, store, begin, files, file: None, offset, chain }
+    }
+
+    /// Goes on where the journal begins now, if it was further back: what lies before was sealed meanwhile.
+    pub(crate) fn begin_at(&mut self, begin: Begin) {
+        self.begin = begin;
+        if self.file.as_ref().is_none_or(|file| file.number < begin.file) {
+            (self.file, self.offset, self.chain) = (None, FRAMES_AT, begin.follows);
+        }
     }
 
     /// The sequence of the last frame handed out.
@@ -139,10 +148,10 @@ impl Follower {
     fn look(&mut self, before: Presence, each: &mut dyn FnMut(ScannedFrame) -> Result<()>) -> Result<Look> {
         let durable = before.vouched();
         // A gap among the files is damage, and would look like the end.
-        journal_numbers(&*self.disk, &self.dir, self.oldest)?;
+        journal_numbers(&*self.disk, &self.dir, self.begin)?;
         let mut file = match &self.file {
             Some(file) => Arc::clone(file),
-            None => self.enter(self.open(self.oldest)?)?,
+            None => self.enter(self.open(self.begin.file)?)?,
         };
         loop {
             let (mut waiting, mut waiting_bytes, mut stopped) = (VecDeque::new(), 0, false);

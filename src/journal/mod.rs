@@ -1,6 +1,7 @@
 //! Floor 3: frames and files in arrival order; scan, recovery, verify. Knows nothing of what streams mean.
 
 mod appender;
+mod begin;
 mod chain;
 mod commit_view;
 mod draft;
@@ -13,6 +14,8 @@ mod identify;
 mod journal_file;
 mod prepared;
 mod read_around;
+mod read_commits;
+mod read_full;
 mod record;
 mod recover;
 mod scan;
@@ -22,7 +25,8 @@ mod torn_tail;
 mod verify;
 mod window;
 
-pub(crate) use appender::{Appender, GroupBuffer, WriteFailure};
+pub(crate) use appender::{Appender, GroupBuffer, Tail, WriteFailure};
+pub(crate) use begin::Begin;
 pub(crate) use commit_view::CommitView;
 pub(crate) use draft::CommitDraft;
 pub(crate) use files::Files;
@@ -30,8 +34,11 @@ pub(crate) use follow::{Follower, Presence};
 pub(crate) use frame_at::FrameAt;
 pub(crate) use history::{History, history};
 pub(crate) use identify::identify;
+pub(crate) use journal_file::JournalFile;
 pub(crate) use prepared::Prepared;
-pub(crate) use recover::{Recovered, Recovery, create_first, holds_no_frame, is_unfinished, recover};
+pub(crate) use read_commits::read_commits_until_failure;
+pub(crate) use read_full::read_full;
+pub(crate) use recover::{Recovery, create_first, holds_no_frame, is_unfinished, recover};
 pub(crate) use scan::ScannedFrame;
 pub(crate) use search::{FoundFrame, FoundReader, Search, search};
 pub use torn_tail::TornTail;

@@ -24,7 +24,7 @@ use super::frame::FrameKind;
 use super::journal_file::{FRAMES_AT, JournalFile};
 use super::prepared::FIRST_STEP_BYTES;
 use super::scan::{self, BadFrame, ScanEnd, Vouchers};
-use super::{FrameAt, ScannedFrame, TornTail};
+use super::{Begin, Files, FrameAt, ScannedFrame, TornTail};
 
 const COPY_BYTES: u64 = 1 << 20;
 
@@ -35,20 +35,20 @@ pub(crate) struct Recovery<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) quarantine: &'a Path,
     pub(crate) store: StoreId,
-    /// The number of the first file.
-    pub(crate) oldest: u64,
+    pub(crate) begin: Begin,
     /// What the manifest says of the end if the store was closed.
     pub(crate) closed: Option<ClosedAt>,
     /// The durable mark: this frame and all before it had been synced.
     pub(crate) durable: u64,
     /// Refuse a torn tail instead of cutting it.
     pub(crate) strict: bool,
+    /// Gets every file, before the first frame of it is handed out.
+    pub(crate) files: &'a Files,
 }
 
 /// What recovery found and did.
 #[derive(Debug)]
 pub(crate) struct Recovered {
-    pub(crate) files: Vec<Arc<JournalFile>>,
     pub(crate) tail: Tail,
     pub(crate) frames: u64,
     pub(crate) torn: Option<TornTail>,
@@ -66,15 +66,15 @@ pub(crate) fn recover(
     recovery: &Recovery<'_>,
     each: &mut dyn FnMut(ScannedFrame) -> Result<()>,
 ) -> Result<Recovered> {
-    let numbers = journal_numbers(recovery.disk, recovery.dir, recovery.oldest)?;
-    let mut files = Vec::with_capacity(numbers.len());
-    let mut chain = Chain::START;
+    let numbers = journal_numbers(recovery.disk, recovery.dir, recovery.begin)?;
+    let mut chain = recovery.begin.follows;
     let mut frames = 0;
     let mut last = None;
     for (at, number) in numbers.iter().enumerate() {
         let is_last = at + 1 == numbers.len();
         let mode = if is_last { OpenMode::ReadWrite } else { OpenMode::Read };
-        let file = JournalFile::open(recovery.disk, recovery.dir, recovery.store, *number, mode)?;
+        let file = Arc::new(JournalFile::open(recovery.disk, recovery.dir, recovery.store, *number, mode)?);
+        recovery.files.add(Arc::clone(&file));
         let mut unvouched = VecDeque::new();
         let end = scan_following(&file, chain, &mut |frame: ScannedFrame| {
             frames += 1;
@@ -89,11 +89,9 @@ pub(crate) fn recover(
             return Err(file.corrupt(bad.offset, &bad.what));
         }
         chain = end.chain;
-        let file = Arc::new(file);
-        files.push(Arc::clone(&file));
         last = Some((file, end, unvouched.into_iter().map(|(_, at)| at).collect::<Vec<_>>()));
     }
-    let (file, end, unvouched) = last.ok_or_else(|| missing(recovery.dir, recovery.oldest))?;
+    let (file, end, unvouched) = last.ok_or_else(|| missing(recovery.dir, recovery.begin.file))?;
     if let Some(closed) = recovery.closed {
         check_closed(&file, &end, closed)?;
     }
@@ -107,7 +105,7 @@ pub(crate) fn recover(
         last_kind: end.last.map(|header| header.kind),
         file_bytes: end.file_bytes,
     };
-    Ok(Recovered { files, tail, frames, torn, rewritten_bytes })
+    Ok(Recovered { tail, frames, torn, rewritten_bytes })
 }
 
 /// Scans a file that must follow `chain`.
@@ -122,8 +120,8 @@ fn scan_following(
     scan::scan(file, chain, each)
 }
 
-/// The numbers of the journal files, which must be without gaps from `oldest` on.
-pub(crate) fn journal_numbers(disk: &dyn Disk, dir: &Path, oldest: u64) -> Result<Vec<u64>> {
+/// The numbers of the journal files, which must be without gaps from the first on.
+pub(crate) fn journal_numbers(disk: &dyn Disk, dir: &Path, begin: Begin) -> Result<Vec<u64>> {
     let names = list_own_dir(disk, dir).map_err(|error| Error::io("listing", dir, error))?;
     let mut numbers = Vec::new();
     for name in &names {
@@ -140,9 +138,10 @@ pub(crate) fn journal_numbers(disk: &dyn Disk, dir: &Path, oldest: u64) -> Resul
         }
     }
     numbers.sort_unstable();
-    let mut expected = oldest;
-    if let Some(first) = numbers.first().filter(|first| **first < oldest) {
-        return Err(before_the_first(dir, *first, oldest));
+    numbers.retain(|number| *number >= begin.file || !begin.may_leave_files());
+    let mut expected = begin.file;
+    if let Some(first) = numbers.first().filter(|first| **first < begin.file) {
+        return Err(before_the_first(dir, *first, begin.file));
     }
     for number in &numbers {
         if *number != expected {
@@ -300,7 +299,7 @@ pub(crate) fn is_unfinished(name: &str) -> bool {
 
 /// Whether the journal directory of a store without a manifest holds nothing that was ever committed.
 pub(crate) fn holds_no_frame(disk: &dyn Disk, dir: &Path) -> Result<bool> {
-    let numbers = journal_numbers(disk, dir, 1)?;
+    let numbers = journal_numbers(disk, dir, Begin::FIRST)?;
     let path = dir.join(file_name(1));
     match numbers.as_slice() {
         [] => Ok(true),

@@ -99,24 +99,34 @@ impl JournalFindings {
 }
 
 /// Looks at all files of a journal; every sound frame goes to `each`, whose errors are listed as damage too. `oldest` is the
-/// number of the first file, if that is known; `durable` the durable mark, read before.
+/// number of the first file and `follows` what its first frame must follow, if that is known; `durable` the durable mark,
+/// read before.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a journal is held against; each is told apart by its type"
+)]
 pub(crate) fn verify_files(
     disk: &dyn Disk,
     dir: &Path,
     store: StoreId,
     oldest: Option<u64>,
+    follows: Option<Chain>,
     closed: Option<ClosedAt>,
     durable: u64,
     each: &mut dyn FnMut(&JournalFile, ScannedFrame) -> Result<()>,
 ) -> Result<JournalFindings> {
     let mut findings = JournalFindings::default();
-    let numbers = findings.numbers(disk, dir)?;
+    let mut numbers = findings.numbers(disk, dir)?;
+    if let Some(oldest) = oldest.filter(|_| follows != Some(Chain::START)) {
+        // Sealed, and not yet removed when their writer ended.
+        numbers.retain(|number| *number >= oldest);
+    }
     let mut expected = oldest.or(numbers.first().copied()).unwrap_or(1);
     if let Some(first) = numbers.first().filter(|first| **first < expected) {
         findings.note(dir, &before_the_first(dir, *first, expected))?;
         expected = *first;
     }
-    let mut chain = Some(Chain::START);
+    let mut chain = follows;
     for (at, number) in numbers.iter().copied().enumerate() {
         if number > expected {
             findings.note_missing(dir, expected, number);

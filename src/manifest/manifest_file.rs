@@ -4,7 +4,7 @@
 //! ```text
 //! offset size  field
 //!      0    8  magic "annalsM" and a zero
-//!      8    4  format version: 1
+//!      8    4  format version: 1 while nothing is sealed, 2 when something is
 //!     12    4  total length of the file; more than 88 when a later version adds fields that may be skipped
 //!     16   16  store id
 //!     32    8  created_at, microseconds since 1970, signed
@@ -13,11 +13,12 @@
 //!     56    8  closed: number of the last journal file
 //!     64    8  closed: its length
 //!     72    8  closed: n of the last frame
-//!     80    4  count of live segments: 0 in this version
+//!     80    4  count of segments: their numbers are those before the oldest journal file; 0 in version 1
 //!     84    4  checksum of all other bytes, seeded with the store's id
 //! ```
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use crate::disk::{
@@ -27,7 +28,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::types::{ClosedAt, StoreId, Timestamp};
 
 pub(crate) const MANIFEST_NAME: &str = "MANIFEST";
-const FORMAT_VERSION: u32 = 1;
+/// Of a store without segments: what the first annals wrote and reads.
+const UNSEALED_VERSION: u32 = 1;
+const FORMAT_VERSION: u32 = 2;
 const MAGIC: [u8; 8] = *b"annalsM\0";
 const BYTES: usize = 88;
 const BYTES_MAX: u64 = 64 << 10;
@@ -40,6 +43,8 @@ pub(crate) struct Manifest {
     pub(crate) store: StoreId,
     pub(crate) created_at: Timestamp,
     pub(crate) oldest_journal: u64,
+    /// How many segments there are. Each has the number of the journal file that it was made from: those before the oldest.
+    pub(crate) segments: u32,
     /// Where the journal ended at a clean close; `None` while the store is open and after a crash.
     pub(crate) closed: Option<ClosedAt>,
 }
@@ -85,6 +90,17 @@ impl Manifest {
         })
     }
 
+    /// The numbers of the segments.
+    pub(crate) fn segment_numbers(&self) -> Range<u64> {
+        self.oldest_journal.saturating_sub(u64::from(self.segments))..self.oldest_journal
+    }
+
+    /// The manifest once the oldest journal file is a segment.
+    pub(crate) fn with_oldest_sealed(self) -> Option<Self> {
+        let (oldest_journal, segments) = (self.oldest_journal.checked_add(1)?, self.segments.checked_add(1)?);
+        Some(Self { oldest_journal, segments, ..self })
+    }
+
     /// Puts this manifest in place of the one in `root`; durable when this returns.
     pub(crate) fn write(&self, disk: &dyn Disk, root: &Path) -> Result<(), CreateFailure> {
         replace_file(disk, &root.join(MANIFEST_NAME), &self.encode())
@@ -93,7 +109,7 @@ impl Manifest {
     fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(BYTES);
         bytes.extend_from_slice(&MAGIC);
-        put_u32(&mut bytes, FORMAT_VERSION);
+        put_u32(&mut bytes, if self.segments == 0 { UNSEALED_VERSION } else { FORMAT_VERSION });
         put_u32(&mut bytes, u32::try_from(BYTES).unwrap_or(u32::MAX));
         bytes.extend_from_slice(&self.store.to_bytes());
         put_i64(&mut bytes, self.created_at.as_micros());
@@ -103,7 +119,7 @@ impl Manifest {
         put_u64(&mut bytes, closed.file);
         put_u64(&mut bytes, closed.file_bytes);
         put_u64(&mut bytes, closed.n);
-        put_u32(&mut bytes, 0);
+        put_u32(&mut bytes, self.segments);
         let crc = Seed::of_store(self.store).checksum(&[&bytes]);
         put_u32(&mut bytes, crc);
         bytes
@@ -141,10 +157,15 @@ impl Manifest {
             n: cursor.u64().ok_or_else(cut)?,
         };
         let segments = cursor.u32().ok_or_else(cut)?;
-        if state > 1 || segments != 0 || version != FORMAT_VERSION || oldest_journal == 0 {
+        let written = match version {
+            UNSEALED_VERSION => segments == 0 && oldest_journal > 0,
+            FORMAT_VERSION => segments > 0 && oldest_journal > u64::from(segments),
+            _ => false,
+        };
+        if state > 1 || !written {
             return Err(bad(48, "the manifest holds a value that is never written"));
         }
-        Ok(Self { store, created_at, oldest_journal, closed: (state == 1).then_some(closed) })
+        Ok(Self { store, created_at, oldest_journal, segments, closed: (state == 1).then_some(closed) })
     }
 }
 
@@ -168,10 +189,13 @@ mod tests {
             store: StoreId::from_bytes([8; 16]),
             created_at: Timestamp::from_micros(-5),
             oldest_journal: 1,
+            segments: 0,
             closed: None,
         };
         let closed = Manifest { closed: Some(ClosedAt { file: 3, file_bytes: 4, n: 5 }), ..open };
-        for manifest in [open, closed] {
+        let sealed = closed.with_oldest_sealed().expect("another segment");
+        assert_eq!(sealed.segment_numbers(), 1..2);
+        for manifest in [open, closed, sealed] {
             let bytes = manifest.encode();
             assert_eq!(Manifest::decode(path, &bytes).expect("manifest"), manifest);
             for bit in 0..bytes.len() * 8 {

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::index::{Found, LastRead, Log};
 use crate::types::{AsOf, Filter, RecordedEvent, Version};
 
-use super::plan::{End, Plan};
+use super::plan::{End, Plan, Taken};
 
 /// The first piece is small, for those who want a few events; the pieces grow for those who want many.
 pub(super) const PIECE_EVENTS_MIN: u64 = 16;
@@ -26,7 +26,6 @@ pub(crate) struct EventIter {
     admits_all: bool,
     front: Piece,
     back: Piece,
-    plan_is_done: bool,
     /// A large commit is read once, not once a piece.
     last_read: LastRead,
     piece_events: u64,
@@ -60,7 +59,12 @@ impl Piece {
 }
 
 impl EventIter {
-    pub(crate) fn new(log: Arc<Log>, plan: Plan, filter: Filter, as_of: Option<AsOf>) -> Self {
+    /// An iterator over a plan; or over the error because of which there is none.
+    pub(crate) fn new(log: Arc<Log>, plan: Result<Plan>, filter: Filter, as_of: Option<AsOf>) -> Self {
+        let (plan, failed) = match plan {
+            Ok(plan) => (plan, None),
+            Err(error) => (Plan::Empty, Some(error)),
+        };
         let version_max = version_max(as_of, &plan);
         Self {
             log,
@@ -70,10 +74,9 @@ impl EventIter {
             version_max,
             front: Piece::default(),
             back: Piece::default(),
-            plan_is_done: false,
             last_read: None,
             piece_events: PIECE_EVENTS_MIN,
-            failed: None,
+            failed,
         }
     }
 
@@ -106,7 +109,7 @@ impl EventIter {
             self.failed = Some(error.clone());
             return Err(error);
         }
-        if !self.plan_is_done {
+        if !self.plan.is_done() {
             self.read_piece(end).inspect_err(|error| self.failed = Some(error.clone()))?;
             return Ok(true);
         }
@@ -130,10 +133,9 @@ impl EventIter {
 
     fn read_piece(&mut self, end: End) -> Result<()> {
         let Self { log, plan, filter, piece_events, last_read, .. } = self;
-        let (mut runs, done) = log.index.read(|tables| plan.take(tables, filter, end, *piece_events))?;
-        self.plan_is_done = done;
+        let Taken { found: mut runs, unreadable } = plan.take(log, filter, end, *piece_events)?;
         self.piece_events = (self.piece_events * 2).min(PIECE_EVENTS_MAX);
-        let mut failure = None;
+        let mut failure = unreadable.map(|unreadable| unreadable.error);
         while let Some((number, error)) = log.fetch(&mut runs, last_read) {
             failure = Some(error);
             // What lies between this end and what cannot be read is good.
@@ -150,7 +152,7 @@ impl EventIter {
 /// The last version that counts, where the plan cannot see to it: in a look at all streams as of a version.
 pub(super) fn version_max(as_of: Option<AsOf>, plan: &Plan) -> Option<Version> {
     match (as_of, plan) {
-        (Some(AsOf::Version(version)), Plan::All { .. }) => Some(version),
+        (Some(AsOf::Version(version)), Plan::All(_)) => Some(version),
         _ => None,
     }
 }

@@ -2,8 +2,10 @@
 
 mod event_iter;
 mod plan;
+mod positions;
 mod skip_iter;
 mod skipped;
+mod versions;
 
 pub(crate) use event_iter::EventIter;
 pub(crate) use plan::{End, Plan, Start};

@@ -4,14 +4,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::error::Error;
-use crate::index::{Found, LastRead, Log};
+use crate::error::{Error, Result};
+use crate::index::{Found, LastRead, Log, Tables};
 use crate::journal::FrameAt;
 use crate::types::{AsOf, Filter, Position, RecordedEvent, Version};
 
 use super::Skipped;
 use super::event_iter::{PIECE_EVENTS_MAX, PIECE_EVENTS_MIN, version_max};
-use super::plan::{End, Plan};
+use super::plan::{End, Plan, Taken, Unreadable};
 
 /// An iterator over the recorded events that can be read, and over what cannot.
 #[derive(Debug)]
@@ -22,7 +22,6 @@ pub(crate) struct SkipIter {
     version_max: Option<Version>,
     end: End,
     piece: VecDeque<Step>,
-    plan_is_done: bool,
     last_read: LastRead,
     /// The commit that was passed over last: the events of one commit follow each other in every read.
     last_skipped: Option<FrameAt>,
@@ -36,15 +35,25 @@ enum Step {
 }
 
 impl SkipIter {
-    pub(crate) fn new(log: Arc<Log>, plan: Plan, filter: Filter, as_of: Option<AsOf>, end: End) -> Self {
+    /// An iterator over a plan; or, if there is none, over the reason why nothing is found.
+    pub(crate) fn new(
+        log: Arc<Log>,
+        plan: Result<Plan>,
+        filter: Filter,
+        as_of: Option<AsOf>,
+        end: End,
+    ) -> Self {
+        let (plan, piece) = match plan {
+            Ok(plan) => (plan, VecDeque::new()),
+            Err(error) => (Plan::Empty, VecDeque::from([Step::Skip(skipped_all(&log, error))])),
+        };
         Self {
             log,
             version_max: version_max(as_of, &plan),
             plan,
             filter,
             end,
-            piece: VecDeque::new(),
-            plan_is_done: false,
+            piece,
             last_read: None,
             last_skipped: None,
             piece_events: PIECE_EVENTS_MIN,
@@ -58,18 +67,23 @@ impl SkipIter {
     /// Reads the next piece, in the order of the read.
     fn refill(&mut self) {
         let Self { log, plan, filter, end, piece_events, .. } = self;
-        let taken = log.index.read(|tables| plan.take(tables, filter, *end, *piece_events));
-        let (mut found, done) = taken.unwrap_or_else(|error| {
-            unreachable!("the index knows every commit whose events it has counted: {error}")
-        });
-        self.plan_is_done = done;
+        let Taken { mut found, unreadable } = match plan.take(log, filter, *end, *piece_events) {
+            Ok(taken) => taken,
+            Err(error) => {
+                // Where anything of the stream lies cannot be found out.
+                self.piece.push_back(Step::Skip(skipped_all(log, error)));
+                self.plan = Plan::Empty;
+                return;
+            }
+        };
         self.piece_events = (self.piece_events * 2).min(PIECE_EVENTS_MAX);
         let first = match *end {
             End::Front => found.first(),
             End::Back => found.last(),
         };
         // A commit that was passed over at the end of the last piece is not asked for again.
-        let begins_skipped = first.and_then(Found::on_disk).is_some_and(|at| self.last_skipped == Some(at));
+        let begins_skipped =
+            first.and_then(Found::on_disk).is_some_and(|(_, at)| self.last_skipped == Some(at));
         // Together as long as all goes well, then one by one: so no bytes are read more than a few times.
         let all_read = !begins_skipped && self.log.fetch(&mut found, &mut self.last_read).is_none();
         if self.end == End::Back {
@@ -79,11 +93,15 @@ impl SkipIter {
             let step = if all_read { Some(Step::Events(one)) } else { self.fetch_one(one) };
             self.piece.extend(step);
         }
+        self.piece.extend(unreadable.map(|Unreadable { positions, error }| {
+            let positions = Position::new(positions.start)..Position::new(positions.end);
+            Step::Skip(Skipped { positions, error })
+        }));
     }
 
     /// Brings one commit's events into memory. `None` when they are of a commit that was told of already.
     fn fetch_one(&mut self, mut one: Found) -> Option<Step> {
-        let at = one.on_disk();
+        let at = one.on_disk().map(|(_, at)| at);
         if at.is_some() && at == self.last_skipped {
             return None;
         }
@@ -98,14 +116,22 @@ impl SkipIter {
 
     fn skipped(&self, at: FrameAt, error: Error) -> Skipped {
         let first = at.first_position;
-        let held = self.log.index.read(|tables| tables.commit_at(first).map(|(_, positions)| positions));
+        let held = self
+            .log
+            .index
+            .read(|tables| tables.part_at(first)?.commit_at(first).map(|(_, positions)| positions));
         let positions = held.unwrap_or(first..first);
         Skipped { positions: Position::new(positions.start)..Position::new(positions.end), error }
     }
 }
 
+/// All positions passed over for one reason.
+fn skipped_all(log: &Log, error: Error) -> Skipped {
+    Skipped { positions: Position::new(0)..Position::new(log.index.read(Tables::head)), error }
+}
+
 impl Iterator for SkipIter {
-    type Item = Result<RecordedEvent, Skipped>;
+    type Item = std::result::Result<RecordedEvent, Skipped>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
@@ -115,7 +141,7 @@ impl Iterator for SkipIter {
                     End::Back => found.take_last(),
                 },
                 Some(Step::Skip(_)) => None,
-                None if self.plan_is_done => return None,
+                None if self.plan.is_done() => return None,
                 None => {
                     self.refill();
                     continue;

@@ -1,4 +1,4 @@
-//! `BlockCodec`: how blocks are compressed. The only file that names lz4_flex and zstd.
+//! Compressing blocks and back. The only file that names lz4_flex and zstd.
 //!
 //! ```text
 //! codec 0  none: stored as it is
@@ -10,20 +10,9 @@
 
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
 
-use super::envelope::BadBlock;
+use crate::types::Compression;
 
-/// How a segment's blocks are compressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum BlockCodec {
-    /// Not at all.
-    None,
-    /// lz4: fast both ways.
-    #[default]
-    Lz4,
-    /// zstd: smaller, slower.
-    #[cfg(feature = "zstd")]
-    Zstd,
-}
+use super::envelope::BadBlock;
 
 pub(super) const NONE: u8 = 0;
 const LZ4: u8 = 1;
@@ -35,23 +24,23 @@ const ZSTD_LEVEL: i32 = 3;
 
 /// Compresses one block after another, with one table and one buffer for all.
 pub(super) struct Compressor {
-    codec: BlockCodec,
+    codec: Compression,
     table: CompressTable,
     buffer: Vec<u8>,
 }
 
 impl Compressor {
-    pub(super) fn new(codec: BlockCodec) -> Self {
+    pub(super) fn new(codec: Compression) -> Self {
         Self { codec, table: CompressTable::default(), buffer: Vec::new() }
     }
 
     /// The number of the codec that was used, and what to store.
     pub(super) fn compress<'a>(&'a mut self, raw: &'a [u8]) -> (u8, &'a [u8]) {
         let (codec, length) = match self.codec {
-            BlockCodec::None => return (NONE, raw),
-            BlockCodec::Lz4 => (LZ4, self.lz4(raw)),
+            Compression::None => return (NONE, raw),
+            Compression::Lz4 => (LZ4, self.lz4(raw)),
             #[cfg(feature = "zstd")]
-            BlockCodec::Zstd => match self.zstd(raw) {
+            Compression::Zstd => match self.zstd(raw) {
                 Some(length) if raw.len() / RATIO_MAX < length => (ZSTD, length),
                 _ => (LZ4, self.lz4(raw)),
             },

@@ -23,7 +23,7 @@
 //!    160    8  bytes of the block of types, with its envelope; 0 if there is none
 //!    168    8  of the filter; 0 if there is none
 //!    176    8  of the directory
-//!    184    4  zero
+//!    184    4  count of streams whose first event of all it holds
 //!    188    4  checksum of bytes 0 to 187
 //! ```
 //! The blocks of types, filter and directory lie right before the footer, in this order.
@@ -91,6 +91,8 @@ pub(super) struct Footer {
     pub(super) types_bytes: u64,
     pub(super) filter_bytes: u64,
     pub(super) directory_bytes: u64,
+    /// How many streams begin here.
+    pub(super) new_streams: u32,
 }
 
 impl Footer {
@@ -114,7 +116,7 @@ impl Footer {
         put_u64(&mut bytes, self.types_bytes);
         put_u64(&mut bytes, self.filter_bytes);
         put_u64(&mut bytes, self.directory_bytes);
-        put_u32(&mut bytes, 0);
+        put_u32(&mut bytes, self.new_streams);
         let crc = identity.seed().checksum(&[&bytes]);
         put_u32(&mut bytes, crc);
         bytes
@@ -160,8 +162,9 @@ impl Footer {
             types_bytes: cursor.u64()?,
             filter_bytes: cursor.u64()?,
             directory_bytes: cursor.u64()?,
+            new_streams: cursor.u32()?,
         };
-        (cursor.u32()? == 0).then_some(footer)
+        Some(footer)
     }
 
     /// Whether its numbers go together.
@@ -177,7 +180,7 @@ impl Footer {
         let commits_fit = frames.is_some_and(|frames| self.commits <= frames)
             && self.commits <= u64::from(events)
             && (self.commits == 0) == (events == 0);
-        let streams_fit = streams <= events && (streams == 0) == (events == 0);
+        let streams_fit = self.new_streams <= streams && streams <= events && (streams == 0) == (events == 0);
         let blocks_fit = self.blocks.events <= events
             && self.blocks.streams <= streams
             && self.blocks.ids == events.div_ceil(IDS_PER_BLOCK)

@@ -1,6 +1,7 @@
 //! Floor 3: segments. A segment is one immutable file with the events of one journal file, sorted by stream and version, in
 //! compressed blocks with tables beside them. It knows nothing of journals: who seals hands the events over.
 
+mod beside;
 mod block_cache;
 mod block_reader;
 mod blocks;
@@ -28,12 +29,8 @@ mod type_table;
 mod varint;
 mod write;
 
-pub(crate) use block_cache::{BlockCache, BlockCacheStats};
-pub(crate) use blocks::Blocks;
-pub(crate) use compress::BlockCodec;
+pub(crate) use block_cache::BlockCache;
 pub(crate) use event_block::EventBlock;
-pub(crate) use order_block::OrderBlock;
 pub(crate) use segment_file::Segment;
 pub(crate) use stream_block::StreamRun;
-pub(crate) use streams_from::StreamsFrom;
 pub(crate) use write::{NewSegment, SealedEvent, write_segment};

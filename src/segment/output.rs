@@ -3,8 +3,9 @@
 use std::io;
 
 use crate::disk::{DiskFile, Seed, write_all_at};
+use crate::types::Compression;
 
-use super::compress::{BlockCodec, Compressor, NONE};
+use super::compress::{Compressor, NONE};
 use super::envelope::{BlockKind, Envelope};
 
 const PIECE_BYTES: usize = 1 << 20;
@@ -29,7 +30,7 @@ pub(super) struct RawBlock<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(file: &'a dyn DiskFile, seed: Seed, codec: BlockCodec) -> Self {
+    pub(super) fn new(file: &'a dyn DiskFile, seed: Seed, codec: Compression) -> Self {
         let compressor = Compressor::new(codec);
         Self { file, seed, compressor, piece: Vec::with_capacity(PIECE_BYTES), piece_at: 0 }
     }

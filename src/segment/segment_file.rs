@@ -79,6 +79,11 @@ impl Segment {
         self.footer.totals.streams
     }
 
+    /// How many streams begin in it.
+    pub(crate) fn new_streams(&self) -> u32 {
+        self.footer.new_streams
+    }
+
     /// The length of its file.
     pub(crate) fn file_bytes(&self) -> u64 {
         self.footer.file_bytes

@@ -9,9 +9,8 @@ use std::path::Path;
 
 use crate::disk::{CreateFailure, Disk, create_complete, file_name};
 use crate::error::Result;
-use crate::types::{Chain, Extension, RecordedEvent, StoreId, Version};
+use crate::types::{Chain, Compression, Extension, RecordedEvent, StoreId, Version};
 
-use super::compress::BlockCodec;
 use super::directory::{DirectoryBuilder, Totals};
 use super::envelope::{BlockKind, ENVELOPE_BYTES};
 use super::event_block_builder::EventBlockBuilder;
@@ -35,7 +34,7 @@ pub(crate) struct NewSegment {
     pub(crate) start: Chain,
     /// What the frame after its last must follow.
     pub(crate) end: Chain,
-    pub(crate) codec: BlockCodec,
+    pub(crate) compression: Compression,
 }
 
 /// An event on its way into a segment.
@@ -57,7 +56,7 @@ pub(crate) fn write_segment(
     let mut failed = None;
     let created = create_complete(disk, &path, |file| {
         let identity = Identity { store: new.store, number: new.number };
-        let mut writer = Writer::new(new, Output::new(file, identity.seed(), new.codec));
+        let mut writer = Writer::new(new, Output::new(file, identity.seed(), new.compression));
         writer.output.put(&header::encode(identity, new.start))?;
         for event in events {
             match event {
@@ -89,6 +88,7 @@ struct Writer<'a> {
     commits: u64,
     recorded: Span,
     occurred: Span,
+    new_streams: u32,
     stream: Option<OpenStream>,
     tables: Tables,
 }
@@ -145,6 +145,7 @@ impl<'a> Writer<'a> {
             recorded: Span::NONE,
             occurred: Span::NONE,
             stream: None,
+            new_streams: 0,
             tables,
         }
     }
@@ -181,6 +182,7 @@ impl<'a> Writer<'a> {
                 stream.last_version = event.version();
             }
             None => {
+                self.new_streams += u32::from(event.version() == Version::FIRST);
                 self.stream = Some(OpenStream {
                     name: event.stream().to_owned(),
                     first_version: event.version(),
@@ -261,6 +263,7 @@ impl<'a> Writer<'a> {
             types_bytes,
             filter_bytes,
             directory_bytes,
+            new_streams: self.new_streams,
         };
         output.put(&footer.encode(identity))?;
         output.flush()

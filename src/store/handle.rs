@@ -182,26 +182,25 @@ impl Store {
     }
 
     /// All streams that have events, sorted by name.
-    #[must_use]
-    pub fn streams(&self) -> Vec<StreamInfo> {
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` when what tells them is on disk and cannot be read.
+    pub fn streams(&self) -> Result<Vec<StreamInfo>> {
         self.streams_where(&Filter::new())
     }
 
     /// The streams that have events and that the filter's conditions on streams admit, sorted by name.
-    #[must_use]
-    pub fn streams_where(&self, filter: &Filter) -> Vec<StreamInfo> {
-        let mut streams: Vec<StreamInfo> = self.inner.log.index.read(|tables| {
-            let admitted = tables.summaries().filter(|stream| filter.admits_stream(stream.name.as_str()));
-            admitted
-                .map(|stream| StreamInfo {
-                    name: stream.name,
-                    events: stream.events,
-                    version: Version::new(stream.events.saturating_sub(1)),
-                })
-                .collect()
-        });
-        streams.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        streams
+    ///
+    /// # Errors
+    /// As [`Store::streams`].
+    pub fn streams_where(&self, filter: &Filter) -> Result<Vec<StreamInfo>> {
+        let streams = self.inner.log.streams(filter)?;
+        let info = |(name, events): (StreamName, u64)| StreamInfo {
+            name,
+            events,
+            version: Version::new(events.saturating_sub(1)),
+        };
+        Ok(streams.into_iter().map(info).collect())
     }
 
     /// The value of an event, upcast to the current schema. Takes events that codec `C` made, or any that is built in.
@@ -249,6 +248,31 @@ impl Store {
         }
     }
 
+    /// Seals all that was appended so far: full journal files, and the current one, which is ended for it, become segments,
+    /// sorted by stream and compressed. How many files that were.
+    ///
+    /// Nothing that readers see changes. Appends go on meanwhile.
+    ///
+    /// ```
+    /// use annals::{ExpectedVersion, NewEvent, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("bank"))?;
+    /// let account = store.stream("account-1")?;
+    /// account.append_raw(ExpectedVersion::NoStream, [NewEvent::new("Opened", *b"Ada")?])?;
+    /// assert_eq!(store.seal()?, 1);
+    /// assert_eq!(store.seal()?, 0);
+    /// assert_eq!(account.read().iter().count(), 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Corrupt` naming file and offset when the journal is not what was written; `StorageFull` and `Io` as the operating
+    /// system says: what was not sealed stays in the journal. `Poisoned` and `Indeterminate` when a sync failed; `Closed`,
+    /// `ReadOnly`.
+    pub fn seal(&self) -> Result<u64> {
+        self.inner.seal()
+    }
+
     /// Figures about the store.
     ///
     /// # Errors
@@ -258,13 +282,21 @@ impl Store {
         let (journal_files, journal_bytes) = inner.log.files.measure()?;
         let written = inner.written();
         let snapshots = inner.snapshots.measure();
+        let cache = inner.log.cache.stats();
+        let sealed = inner.log.sealed();
         Ok(inner.log.index.read(|tables| Stats {
             store_id: inner.store_id,
             head: Position::new(tables.head()),
-            streams: tables.stream_count() as u64,
-            commits: tables.commit_count() as u64,
+            streams: tables.stream_count(),
+            commits: tables.commit_count(),
             journal_files,
             journal_bytes,
+            segments: sealed.segments().len() as u64,
+            segment_bytes: sealed.segments().iter().map(|of| of.segment.file_bytes()).sum(),
+            segment_raw_bytes: sealed.segments().iter().map(|of| of.segment.raw_bytes()).sum(),
+            block_cache_bytes: cache.bytes,
+            block_cache_hits: cache.hits,
+            block_cache_misses: cache.misses,
             snapshot_bytes: snapshots.bytes,
             snapshots: snapshots.usable,
             snapshots_written: snapshots.written,

@@ -16,6 +16,7 @@ use crate::types::{BatchReceipt, Durability, StoreId};
 
 use super::RecoveryReport;
 use super::following::Following;
+use super::sealing::Sealing;
 
 #[derive(Debug)]
 pub(crate) struct Inner {
@@ -37,13 +38,14 @@ pub(crate) struct Inner {
 pub(crate) enum Access {
     Write(Box<Writing>),
     /// Its lock is held while the journal is looked at, so that only one at a time takes in what is new.
-    Read(Mutex<Following>),
+    Read(Box<Mutex<Following>>),
 }
 
 /// What the one who writes has, and nobody else.
 #[derive(Debug)]
 pub(crate) struct Writing {
     pub(crate) committer: Committer,
+    pub(crate) sealing: Sealing,
     pub(crate) stats: Arc<Mutex<WriterStats>>,
     pub(crate) ahead: Option<Arc<PrepareAhead>>,
     pub(crate) closing: Mutex<Closing>,
@@ -61,11 +63,24 @@ impl Inner {
     pub(crate) fn commit(&self, request: Request) -> Result<BatchReceipt> {
         match &self.access {
             Access::Write(writing) => writing.committer.commit(request),
-            Access::Read(_) => {
-                let what = format!("{}: the store was opened to be read only", self.root.display());
-                Err(Error::new(ErrorKind::ReadOnly, what))
-            }
+            Access::Read(_) => Err(self.read_only()),
         }
+    }
+
+    /// Seals all that was appended so far; how many journal files that were.
+    pub(crate) fn seal(&self) -> Result<u64> {
+        let Access::Write(writing) = &self.access else { return Err(self.read_only()) };
+        writing.committer.end_file()?;
+        let mut sealed = 0;
+        while writing.sealing.seal_oldest(&writing.committer)? {
+            sealed += 1;
+        }
+        Ok(sealed)
+    }
+
+    fn read_only(&self) -> Error {
+        let what = format!("{}: the store was opened to be read only", self.root.display());
+        Error::new(ErrorKind::ReadOnly, what)
     }
 
     /// What the writer has counted; nothing if this is not the writer.

@@ -13,10 +13,12 @@ mod read;
 mod recovery_report;
 mod salvage;
 mod salvage_report;
+mod sealing;
 mod stats;
 mod stream;
 mod typed;
 mod verify;
+mod verify_sealed;
 
 pub use batch::Batch;
 pub use draft::Draft;

@@ -9,18 +9,20 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::commit::{Committer, PrepareAhead, Writer, WriterState, WriterStats};
-use crate::disk::{Disk, DiskLock, IdSource, TEMPORARY_SUFFIX};
+use crate::disk::{Disk, DiskLock, IdSource, TEMPORARY_SUFFIX, file_name, number_of};
 use crate::error::{Error, ErrorKind, Quoted, Result};
-use crate::index::{Index, Log, Tables};
+use crate::index::{Index, Log, Sealed, Tables};
 use crate::journal::{
-    Appender, Files, Recovered, Recovery as JournalRecovery, ScannedFrame, create_first, holds_no_frame,
+    Appender, Begin, Files, Recovery as JournalRecovery, ScannedFrame, Tail, create_first, holds_no_frame,
     is_unfinished, recover,
 };
 use crate::manifest::{LOCK_NAME, MANIFEST_NAME, Manifest, lower_durable_mark, read_durable_mark};
+use crate::segment::{BlockCache, Segment};
 use crate::snapshot::Snapshots;
 use crate::types::{Position, StoreId};
 
 use super::inner::{Access, Closing, Inner, Writing};
+use super::sealing::{SEGMENTS_DIR, Sealing, segments_dir};
 use super::{Creation, Maintenance, Options, Recovery, RecoveryReport, Store, maintenance};
 
 const JOURNAL_DIR: &str = "journal";
@@ -46,7 +48,10 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
         None => (create(&options, &root, &journal)?, true),
     };
 
-    let mut tables = Tables::new(options.recent_bytes_max);
+    let cache = Arc::new(BlockCache::new(options.block_cache_bytes_max));
+    let (sealed, begin) = open_sealed(disk, &root, &manifest, &cache)?;
+    let files = Arc::new(Files::default());
+    let mut tables = Tables::new(sealed, Arc::clone(&files), options.recent_bytes_max);
     let marked = read_durable_mark(disk, &root, manifest.store)?;
     let recovered = recover(
         &JournalRecovery {
@@ -54,10 +59,11 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
             dir: &journal,
             quarantine: &root.join(QUARANTINE_DIR),
             store: manifest.store,
-            oldest: manifest.oldest_journal,
+            begin,
             closed: manifest.closed,
             durable: marked,
             strict: options.recovery == Recovery::Strict,
+            files: &files,
         },
         &mut |frame: ScannedFrame| match frame.commit {
             Some(commit) => {
@@ -77,7 +83,10 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
     }
     let unfinished_manifest = unfinished_manifest();
     remove_where(disk, &root, |name| name == unfinished_manifest)?;
-    remove_where(disk, &journal, is_unfinished)?;
+    remove_where(disk, &journal, |name| {
+        is_unfinished(name) || number_of(name).is_some_and(|number| number < begin.file)
+    })?;
+    remove_unpublished(disk, &segments_dir(&root), begin.file)?;
 
     let report = RecoveryReport {
         created,
@@ -88,7 +97,8 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
         rewritten_bytes: recovered.rewritten_bytes,
         took: started.elapsed(),
     };
-    Ok(put_together(options, root, lock, manifest, recovered, tables, report))
+    let log = Arc::new(Log { index: Arc::new(Index::new(tables)), files, cache });
+    Ok(put_together(options, root, lock, manifest, recovered.tail, log, report))
 }
 
 fn put_together(
@@ -96,13 +106,10 @@ fn put_together(
     root: PathBuf,
     lock: Arc<dyn DiskLock>,
     manifest: Manifest,
-    recovered: Recovered,
-    tables: Tables,
+    tail: Tail,
+    log: Arc<Log>,
     report: RecoveryReport,
 ) -> Store {
-    let Recovered { files, tail, .. } = recovered;
-    let files = Arc::new(Files::new(files));
-    let log = Arc::new(Log { index: Arc::new(Index::new(tables)), files: Arc::clone(&files) });
     let ahead = match options.maintenance {
         Maintenance::Background => Some(Arc::new(PrepareAhead::default())),
         Maintenance::Inline => None,
@@ -112,7 +119,7 @@ fn put_together(
         Arc::clone(&options.disk),
         journal_dir(&root),
         manifest.store,
-        files,
+        Arc::clone(&log.files),
         options.journal_file_bytes,
         tail,
     );
@@ -135,7 +142,15 @@ fn put_together(
     let committer = Committer::new(writer);
     let thread = ahead.as_ref().and_then(|ahead| maintenance::start(Arc::clone(ahead)));
     let closing = Mutex::new(Closing { thread, lock: Some(lock) });
-    let access = Access::Write(Box::new(Writing { committer, stats, ahead, closing }));
+    let sealing = Sealing {
+        disk: Arc::clone(&options.disk),
+        root: root.clone(),
+        store: manifest.store,
+        log: Arc::clone(&log),
+        compression: options.compression,
+        turn: Mutex::default(),
+    };
+    let access = Access::Write(Box::new(Writing { committer, sealing, stats, ahead, closing }));
     store(options, root, manifest.store, log, access, report)
 }
 
@@ -218,7 +233,7 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
     // Durable from here on: the journal's directory. A manifest may stand beside nothing less.
     disk.sync_dir(root).map_err(|error| Error::io("syncing directory", root, error))?;
     let created_at = options.clock.now();
-    let manifest = Manifest { store, created_at, oldest_journal: 1, closed: None };
+    let manifest = Manifest { store, created_at, oldest_journal: 1, segments: 0, closed: None };
     manifest.write(disk, root).map_err(Error::from)?;
     Ok(manifest)
 }
@@ -227,7 +242,8 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
 /// is put there.
 fn refuse_foreign_files(disk: &dyn Disk, root: &Path) -> Result<()> {
     let unfinished = unfinished_manifest();
-    let ours = [LOCK_NAME, JOURNAL_DIR, SNAPSHOTS_DIR, QUARANTINE_DIR, &unfinished, "lost+found"];
+    let ours =
+        [LOCK_NAME, JOURNAL_DIR, SEGMENTS_DIR, SNAPSHOTS_DIR, QUARANTINE_DIR, &unfinished, "lost+found"];
     let names = disk.list(root).map_err(|error| Error::io("listing", root, error))?;
     if names.iter().any(|name| name == MANIFEST_NAME) {
         return Ok(());
@@ -250,6 +266,50 @@ fn remove_where(disk: &dyn Disk, dir: &Path, is_ours: impl Fn(&str) -> bool) -> 
         }
     }
     Ok(())
+}
+
+/// Removes segments that were made, and not made part of the store: the journal file counts.
+fn remove_unpublished(disk: &dyn Disk, dir: &Path, oldest_journal: u64) -> Result<()> {
+    match disk.resolve(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        _ => remove_where(disk, dir, |name| {
+            is_unfinished(name) || number_of(name).is_some_and(|number| number >= oldest_journal)
+        }),
+    }
+}
+
+/// The segments that the manifest names, each following the one before; and where the journal begins behind them.
+pub(super) fn open_sealed(
+    disk: &dyn Disk,
+    root: &Path,
+    manifest: &Manifest,
+    cache: &Arc<BlockCache>,
+) -> Result<(Sealed, Begin)> {
+    let sealed = go_on(disk, root, manifest, cache, &Sealed::default(), manifest.segment_numbers().start)?;
+    let begin = Begin { file: manifest.oldest_journal, follows: sealed.end() };
+    Ok((sealed, begin))
+}
+
+/// These segments and those that the manifest names from number `from` on.
+pub(super) fn go_on(
+    disk: &dyn Disk,
+    root: &Path,
+    manifest: &Manifest,
+    cache: &Arc<BlockCache>,
+    sealed: &Sealed,
+    from: u64,
+) -> Result<Sealed> {
+    let dir = segments_dir(root);
+    let mut sealed = sealed.clone();
+    for number in from..manifest.segment_numbers().end {
+        let segment = Segment::open(disk, &dir, manifest.store, number, Arc::clone(cache))?;
+        if segment.start() != sealed.end() {
+            let path = dir.join(file_name(number));
+            return Err(Error::corrupt(&path, 40, "the segment does not follow the one before it"));
+        }
+        sealed = sealed.with(Arc::new(segment));
+    }
+    Ok(sealed)
 }
 
 fn unfinished_manifest() -> String {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::codec::Upcasters;
 use crate::disk::{Clock, Disk, RealDisk, SystemClock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::types::Durability;
 use crate::types::limits::{JOURNAL_FILE_BYTES_MAX, JOURNAL_FILE_BYTES_MIN};
+use crate::types::{Compression, Durability};
 
 use super::{Store, open, open_read_only};
 
 const JOURNAL_FILE_BYTES: u64 = 64 << 20;
 const RECENT_BYTES_MAX: usize = 64 << 20;
+const BLOCK_CACHE_BYTES_MAX: u64 = 64 << 20;
 
 /// What opening does with an unfinished write at the end of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -63,6 +64,8 @@ pub struct Options {
     pub(super) durability: Durability,
     pub(super) journal_file_bytes: u64,
     pub(super) recent_bytes_max: usize,
+    pub(super) block_cache_bytes_max: u64,
+    pub(super) compression: Compression,
     pub(super) recovery: Recovery,
     pub(super) maintenance: Maintenance,
     pub(super) clock: Arc<dyn Clock>,
@@ -87,6 +90,8 @@ impl Options {
             durability: Durability::Synced,
             journal_file_bytes: JOURNAL_FILE_BYTES,
             recent_bytes_max: RECENT_BYTES_MAX,
+            block_cache_bytes_max: BLOCK_CACHE_BYTES_MAX,
+            compression: Compression::default(),
             recovery: Recovery::CutTornTail,
             maintenance: Maintenance::Background,
             clock: Arc::new(SystemClock),
@@ -133,6 +138,20 @@ impl Options {
     #[must_use]
     pub fn recent_bytes_max(mut self, bytes: usize) -> Self {
         self.recent_bytes_max = bytes;
+        self
+    }
+
+    /// How many bytes of segments are kept in memory once they were read. 0 keeps none.
+    #[must_use]
+    pub fn block_cache_bytes_max(mut self, bytes: u64) -> Self {
+        self.block_cache_bytes_max = bytes;
+        self
+    }
+
+    /// How the blocks of new segments are compressed. Segments that are there stay as they are; all forms are read.
+    #[must_use]
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.compression = compression;
         self
     }
 

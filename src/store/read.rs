@@ -142,14 +142,14 @@ impl<P, C> Read<P, C> {
     }
 
     /// What is to be read, its bounds fixed now.
-    fn plan(&self) -> Plan {
+    fn plan(&self) -> Result<Plan> {
         let Self { store, stream, start, as_of, filter, .. } = self;
-        store.log.index.read(|tables| match stream {
+        match stream {
             // A stream that the filter does not admit has nothing to read.
-            Some(name) if !filter.admits_stream(name.as_str()) => Plan::Empty,
-            Some(name) => Plan::stream(tables, name.as_str(), *start, *as_of, filter),
-            None => Plan::all(tables, *start, *as_of, filter),
-        })
+            Some(name) if !filter.admits_stream(name.as_str()) => Ok(Plan::Empty),
+            Some(name) => Plan::stream(&store.log, name, *start, *as_of, filter),
+            None => Plan::all(&store.log, *start, *as_of, filter),
+        }
     }
 }
 

@@ -19,6 +19,18 @@ pub struct Stats {
     pub journal_files: u64,
     /// Bytes of the journal files, prepared space included.
     pub journal_bytes: u64,
+    /// How many segments there are: journal files that were sealed.
+    pub segments: u64,
+    /// Bytes of the segments.
+    pub segment_bytes: u64,
+    /// Bytes of the events in them before they were compressed.
+    pub segment_raw_bytes: u64,
+    /// Bytes of segments' blocks kept in memory.
+    pub block_cache_bytes: u64,
+    /// How often a block was found there, since the store was opened.
+    pub block_cache_hits: u64,
+    /// How often one was read from disk for it, since the store was opened.
+    pub block_cache_misses: u64,
     /// Bytes of snapshot files.
     pub snapshot_bytes: u64,
     /// Snapshots that can be used, as far as is known without reading them.

@@ -103,11 +103,7 @@ impl<C> Stream<C> {
     /// # Errors
     /// `Corrupt` or `Io` when it is on disk and cannot be read.
     pub fn last(&self) -> Result<Option<RecordedEvent>> {
-        let place = self.store.log.index.read(|tables| {
-            let key = tables.stream(self.name.as_str())?;
-            tables.place(key, tables.version(key)?)
-        });
-        place.map(|place| self.store.log.event(place, &mut None)).transpose()
+        self.read().backward().iter().next().transpose()
     }
 
     /// The event with this id; `None` when the stream does not have it.
@@ -115,21 +111,23 @@ impl<C> Stream<C> {
     /// # Errors
     /// `Corrupt` or `Io` when it is on disk and cannot be read.
     pub fn find(&self, id: EventId) -> Result<Option<RecordedEvent>> {
-        let place =
-            self.store.log.index.change(|tables| tables.find_id(tables.stream(self.name.as_str())?, id));
-        place.map(|place| self.store.log.event(place, &mut None)).transpose()
+        self.store.log.find_id(self.name.as_str(), id, &mut None)
     }
 
     /// The version of the last event; `None` when the stream has none.
-    #[must_use]
-    pub fn version(&self) -> Option<Version> {
-        self.store.log.index.read(|tables| tables.version(tables.stream(self.name.as_str())?))
+    ///
+    /// # Errors
+    /// `Corrupt` or `Io` when what tells it is on disk and cannot be read.
+    pub fn version(&self) -> Result<Option<Version>> {
+        self.store.log.version(self.name.as_str())
     }
 
     /// Whether the stream has an event.
-    #[must_use]
-    pub fn exists(&self) -> bool {
-        self.version().is_some()
+    ///
+    /// # Errors
+    /// As [`Stream::version`].
+    pub fn exists(&self) -> Result<bool> {
+        self.version().map(|version| version.is_some())
     }
 }
 

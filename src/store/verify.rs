@@ -3,16 +3,19 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, Damage, identify, verify_files};
 use crate::manifest::{MANIFEST_NAME, Manifest, read_durable_mark};
+use crate::segment::Segment;
 use crate::snapshot::verify_snapshots;
-use crate::types::{ClosedAt, Position, StoreId, Timestamp};
+use crate::types::{Chain, ClosedAt, Position, StoreId, Timestamp};
 
 use super::Options;
 use super::open::{SNAPSHOTS_DIR, journal_dir};
+use super::verify_sealed::verify_sealed;
 
 /// What [`Store::verify`](crate::Store::verify) found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +24,7 @@ pub struct VerifyReport {
     pub store_id: StoreId,
     /// Whether it was closed cleanly.
     pub clean: bool,
-    /// Journal files looked at.
+    /// Segments and journal files looked at.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -157,36 +160,45 @@ pub(super) fn look(
     known: &Known,
     closed: Option<ClosedAt>,
 ) -> Result<VerifyReport> {
-    let (mut events, mut head) = (0, 0);
     let mut versions = Versions::default();
-    let oldest = known.manifest.as_ref().ok().map(|manifest| manifest.oldest_journal);
+    let sealed = verify_sealed(disk, root, known, &mut versions)?;
+    let (mut events, mut head) = (sealed.events, sealed.head);
     // Read first: what it names is there, whoever writes meanwhile.
     let durable = read_durable_mark(disk, root, known.store)?;
-    let findings =
-        verify_files(disk, &journal_dir(root), known.store, oldest, closed, durable, &mut |file, frame| {
+    let findings = verify_files(
+        disk,
+        &journal_dir(root),
+        known.store,
+        sealed.oldest_journal,
+        sealed.end,
+        closed,
+        durable,
+        &mut |file, frame| {
             versions.follow(frame.header.n);
             let Some(commit) = &frame.commit else { return Ok(()) };
             events += u64::from(commit.event_count());
             head = head.max(commit.positions().end);
             versions.check(commit).map_err(|what| file.corrupt(frame.at.offset, what))
-        })?;
+        },
+    )?;
+    let in_manifest = known.manifest.as_ref().err().cloned();
     Ok(VerifyReport {
         store_id: known.store,
         clean: closed.is_some(),
-        files: findings.files,
-        bytes: findings.bytes,
-        frames: findings.frames,
+        files: sealed.files + findings.files,
+        bytes: sealed.bytes + findings.bytes,
+        frames: sealed.frames + findings.frames,
         events,
         head: Position::new(head),
         torn_tail: findings.torn_tail,
-        damages: known.manifest.as_ref().err().cloned().into_iter().chain(findings.damages).collect(),
+        damages: in_manifest.into_iter().chain(sealed.damages).chain(findings.damages).collect(),
         caches: verify_snapshots(disk, &root.join(SNAPSHOTS_DIR), known.store),
     })
 }
 
 /// The next version of every stream seen since the last damage, and the time of the last commit.
 #[derive(Debug, Default)]
-struct Versions {
+pub(super) struct Versions {
     next: HashMap<String, u64>,
     last_n: u64,
     last_recorded_at: Option<Timestamp>,
@@ -195,6 +207,40 @@ struct Versions {
 }
 
 impl Versions {
+    /// From here on a stream may go on at any version.
+    pub(super) fn lose_track(&mut self) {
+        self.after_gap = true;
+        self.next.clear();
+    }
+
+    /// Takes note of where the segments end.
+    pub(super) fn follow_sealed(&mut self, end: Option<Chain>) {
+        self.last_n = end.map_or(0, |end| end.n.saturating_sub(1));
+    }
+
+    /// Whether a segment was recorded after the one ahead of it, and goes on with the next version of each of its streams.
+    pub(super) fn check_sealed(&mut self, segment: &Arc<Segment>) -> Result<(), String> {
+        let (first, last) = segment.recorded();
+        let mut told = Ok(());
+        if segment.events() > 0 {
+            if self.last_recorded_at.is_some_and(|before| before > first) {
+                told = Err("the segment was recorded before the one ahead of it".to_owned());
+            }
+            self.last_recorded_at = Some(last);
+        }
+        for stream in segment.streams_from("") {
+            let (name, run) = stream.map_err(|error| error.to_string())?;
+            let version = run.first_version.as_u64();
+            let unseen = if self.after_gap { version } else { 0 };
+            let next = self.next.entry(name.as_str().to_owned()).or_insert(unseen);
+            if version != *next && told.is_ok() {
+                told = Err(format!("stream {name} goes on with version {version} where {next} is next"));
+            }
+            *next = version.saturating_add(run.ordinals.len() as u64);
+        }
+        told
+    }
+
     /// Takes note of the sequence of the next frame.
     fn follow(&mut self, n: u64) {
         if n != self.last_n.saturating_add(1) {

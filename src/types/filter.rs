@@ -132,6 +132,32 @@ impl Filter {
         self.categories.is_empty() && self.prefixes.is_empty() && self.subjects.is_empty()
     }
 
+    /// The names of all admitted streams start with one of these; no name does with two of them. In ascending order.
+    pub(crate) fn stream_prefixes(&self) -> Vec<String> {
+        let mut prefixes: Vec<String> = if !self.prefixes.is_empty() {
+            self.prefixes.clone()
+        } else if !self.categories.is_empty() {
+            self.categories.clone()
+        } else if !self.subjects.is_empty() {
+            self.subjects.iter().map(|subject| subject.literal_start().to_owned()).collect()
+        } else {
+            vec![String::new()]
+        };
+        prefixes.sort_unstable();
+        prefixes.dedup_by(|longer, shorter| longer.starts_with(shorter.as_str()));
+        prefixes
+    }
+
+    /// The types that are admitted; all when there are none.
+    pub(crate) fn types(&self) -> &[String] {
+        &self.event_types
+    }
+
+    /// Whether an event that occurred from `first` to `last` may be admitted.
+    pub(crate) fn may_have_occurred(&self, first: Timestamp, last: Timestamp) -> bool {
+        self.occurred.is_none_or(|range| !range.is_after(last) && range.ends_after(first))
+    }
+
     pub(crate) fn recorded_range(&self) -> Option<TimeRange> {
         self.recorded
     }

@@ -3,6 +3,7 @@
 mod as_of;
 mod chain;
 mod closed_at;
+mod compression;
 mod durability;
 mod encoding;
 mod event_id;
@@ -24,6 +25,7 @@ mod version;
 pub use as_of::AsOf;
 pub(crate) use chain::Chain;
 pub(crate) use closed_at::ClosedAt;
+pub use compression::Compression;
 pub use durability::Durability;
 pub use encoding::{CodecId, Encoding, Shape};
 pub use event_id::{EventId, ParseEventIdError};

@@ -50,6 +50,18 @@ impl SubjectPattern {
         }
         tokens.next().is_none()
     }
+
+    /// What every name that the pattern covers starts with.
+    pub(crate) fn literal_start(&self) -> &str {
+        let mut end = 0;
+        for token in self.0.split('.') {
+            if token == "*" || token == ">" {
+                return self.0.get(..end).unwrap_or_default();
+            }
+            end += token.len() + 1;
+        }
+        &self.0
+    }
 }
 
 impl FromStr for SubjectPattern {

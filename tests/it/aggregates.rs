@@ -55,7 +55,7 @@ fn execute_appends_what_was_decided_and_answers_the_state_after_it() {
     let accounts = bank.accounts();
     let fresh = accounts.load("1").expect("load");
     assert_eq!((fresh.state(), fresh.version()), (&Account::default(), None));
-    assert!(!accounts.stream("1").expect("stream").exists());
+    assert!(!accounts.stream("1").expect("stream").exists().expect("exists"));
 
     accounts.execute("1", |account| account.deposit(500)).expect("deposit");
     let executed = accounts.execute("1", |account| account.withdraw(120)).expect("withdraw");
@@ -253,7 +253,7 @@ fn a_panic_in_decide_or_apply_leaves_the_store_and_the_repository_usable() {
         fragile.execute("1", |_| Ok::<_, NotEnough>([Touched { breaks: true }]))
     }));
     assert!(panicked.is_err());
-    assert!(fragile.stream("1").expect("stream").exists(), "the commit came before apply");
+    assert!(fragile.stream("1").expect("stream").exists().expect("exists"), "the commit came before apply");
     fragile.execute("2", |_| Ok::<_, NotEnough>([Touched { breaks: false }])).expect("another");
     bank.store.close().expect("close");
 }

@@ -357,7 +357,7 @@ impl World {
     fn compare_all(&self) -> Result<(), TestCaseError> {
         self.compare(self.store.read().iter().collect(), &self.model.events)?;
         for (stream, name) in STREAMS.into_iter().enumerate() {
-            let version = self.store.stream(name).expect("name").version();
+            let version = self.store.stream(name).expect("name").version().expect("version");
             prop_assert_eq!(version.map(Version::as_u64), self.model.version(stream));
         }
         Ok(())

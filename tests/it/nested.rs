@@ -97,7 +97,7 @@ fn use_all_of_it(store: &Store) {
     assert!(last.position() > before);
     store.flush().expect("flush");
     store.stats().expect("stats");
-    assert!(store.streams().len() >= 3);
+    assert!(store.streams().expect("streams").len() >= 3);
     let sums = store.repository::<Sum>("sum").snapshot_every(1).cache(2);
     sums.execute("2", |_| Ok::<_, Never>([happened(4)])).expect("execute");
     sums.snapshot("2").expect("snapshot");
@@ -200,7 +200,7 @@ fn the_store_may_be_used_inside_serde_and_iterators_of_events() {
     });
     assert_nests("an iterator that appends to the stream that it is for", |store| {
         let stream = store.stream("sum-1").expect("name");
-        let expected = stream.version().expect("it has events");
+        let expected = stream.version().expect("version").expect("it has events");
         let events = (0..2).map(happened).inspect(|_| {
             stream.append(ANY, [happened(5)]).expect("nested");
         });

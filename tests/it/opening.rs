@@ -141,7 +141,7 @@ fn a_store_of_a_newer_format_is_refused_and_left_untouched() {
         append(&store, "first").expect("append");
         store.close().expect("close");
         let mut bytes = fs::read(path.join(file)).expect("read");
-        bytes[8] = 2;
+        bytes[8] = 9;
         fs::write(path.join(file), bytes).expect("write");
         let before = look(&path);
         let error = Store::open(&path).expect_err("newer");

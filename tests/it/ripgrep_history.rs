@@ -140,7 +140,7 @@ fn table_hash(table: &BTreeMap<String, impl std::fmt::Display>) -> String {
 #[test]
 fn counts_by_stream_and_type_are_those_of_the_source() {
     let Some(history) = History::import() else { return };
-    let streams = history.store.streams();
+    let streams = history.store.streams().expect("streams");
     let counts: BTreeMap<String, u64> =
         streams.iter().map(|info| (info.name.as_str().to_owned(), info.events)).collect();
     assert_eq!(json!(history.store.head().as_u64()), *history.answer("events"));
@@ -195,7 +195,7 @@ fn the_file_tree_as_of_every_checkpoint_is_that_of_the_repository() {
 fn lines_at_head_folded_file_by_file_are_those_of_the_repository() {
     let Some(history) = History::import() else { return };
     let mut lines: Vec<i64> = Vec::new();
-    for info in history.store.streams_where(&Filter::new().stream_prefix("file/")) {
+    for info in history.store.streams_where(&Filter::new().stream_prefix("file/")).expect("streams") {
         let stream = history.store.stream(&info.name).expect("name");
         // None: no file. Some(None): not a text.
         let folded = stream.fold(None, |lines: Option<Option<i64>>, change| match change {

@@ -150,7 +150,7 @@ fn a_store_of_a_newer_format_is_not_salvaged_by_halves() {
         files
     };
     let manifest = with("/bank/MANIFEST", &|bytes| {
-        bytes[8] = 2;
+        bytes[8] = 3;
         let crc = checksum(store, 0, &bytes[..84]);
         bytes[84..].copy_from_slice(&crc);
     });

@@ -28,8 +28,9 @@ pub(crate) fn run(args: &args::Export) -> Result<(), Failure> {
 
 /// A handle on a stream; that it has no events is told on standard error, since a misspelt name looks the same.
 pub(crate) fn stream(store: &Store, name: &str) -> Result<annals::Stream, Failure> {
-    let stream = store.stream(name).map_err(|error| Failure::because(format!("stream {name:?}"), error))?;
-    if !stream.exists() {
+    let because = |error: Box<dyn std::error::Error>| Failure::because(format!("stream {name:?}"), error);
+    let stream = store.stream(name).map_err(|error| because(error.into()))?;
+    if !stream.exists().map_err(|error| because(error.into()))? {
         tell(format_args!("stream {name:?} has no events"));
     }
     Ok(stream)

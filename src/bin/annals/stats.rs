@@ -20,6 +20,9 @@ struct Figures {
     last_recorded_at: Option<Time>,
     journal_files: u64,
     journal_bytes: u64,
+    segments: u64,
+    segment_bytes: u64,
+    segment_raw_bytes: u64,
     snapshots: u64,
     snapshot_bytes: u64,
 }
@@ -51,6 +54,9 @@ fn figures(store: &Store) -> Result<Figures, Error> {
         last_recorded_at: recorded_at(store.read().iter().next_back())?,
         journal_files: stats.journal_files,
         journal_bytes: stats.journal_bytes,
+        segments: stats.segments,
+        segment_bytes: stats.segment_bytes,
+        segment_raw_bytes: stats.segment_raw_bytes,
         snapshots: stats.snapshots,
         snapshot_bytes: stats.snapshot_bytes,
     })
@@ -68,6 +74,11 @@ fn show(figures: &Figures) -> String {
         ("last recorded at", time(figures.last_recorded_at)),
         ("journal files", Cell::new(figures.journal_files)),
         ("journal bytes", Cell::new(format!("{}, prepared space included", figures.journal_bytes))),
+        ("segments", Cell::new(figures.segments)),
+        (
+            "segment bytes",
+            Cell::new(format!("{}, {} before compression", figures.segment_bytes, figures.segment_raw_bytes)),
+        ),
         ("snapshots", Cell::new(figures.snapshots)),
         ("snapshot bytes", Cell::new(figures.snapshot_bytes)),
     ];

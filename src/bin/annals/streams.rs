@@ -24,6 +24,8 @@ pub(crate) fn run(args: &args::Streams) -> Result<(), Failure> {
         Some(category) => store.streams_where(&Filter::new().category(category)),
         None => store.streams(),
     };
+    let streams =
+        streams.map_err(|error| Failure::because(format!("reading store {:?}", args.store), error))?;
     let mut output = Output::new();
     if args.json {
         for stream in &streams {

@@ -8,9 +8,10 @@ use super::super::request::StreamCheck;
 use super::*;
 use crate::disk::IdSource;
 use crate::disk::faulty::FaultyDisk;
-use crate::index::{Index, Tables};
-use crate::journal::{Files, Recovery, create_first, recover};
-use crate::types::{Durability, ExpectedVersion, NewEvent, Outcome, StoreId};
+use crate::index::{Index, Sealed, Tables};
+use crate::journal::{Begin, Files, Recovery, create_first, recover};
+use crate::segment::BlockCache;
+use crate::types::{BatchReceipt, Durability, ExpectedVersion, NewEvent, Outcome, StoreId};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
 const CAPACITY: u64 = 64 << 10;
@@ -48,23 +49,25 @@ impl Fixture {
         disk.create_dir(&journal).expect("directory");
         let store = StoreId::from_bytes([7; 16]);
         create_first(&disk, &journal, store, CAPACITY).expect("first file");
-        let manifest = Manifest { store, created_at: Timestamp::EPOCH, oldest_journal: 1, closed: None };
+        let manifest =
+            Manifest { store, created_at: Timestamp::EPOCH, oldest_journal: 1, segments: 0, closed: None };
         manifest.write(&disk, &root).expect("manifest");
+        let files = Arc::new(Files::default());
         let recovery = Recovery {
             disk: &disk,
             dir: &journal,
             quarantine: &root,
             store,
-            oldest: 1,
+            begin: Begin::FIRST,
             closed: None,
             durable: 0,
             strict: true,
+            files: &files,
         };
         let mut recovered = recover(&recovery, &mut |_| Ok(())).expect("an empty journal");
         recovered.tail.chain.position = head;
-        let files = Arc::new(Files::new(recovered.files));
-        let index = Arc::new(Index::new(Tables::new(1 << 20)));
-        let log = Arc::new(Log { index, files: Arc::clone(&files) });
+        let index = Arc::new(Index::new(Tables::new(Sealed::default(), Arc::clone(&files), 1 << 20)));
+        let log = Arc::new(Log { index, files: Arc::clone(&files), cache: Arc::new(BlockCache::new(0)) });
         let appender = Appender::new(Arc::clone(&shared), journal, store, files, CAPACITY, recovered.tail);
         let clock = Arc::new(Hands(Mutex::new(Timestamp::EPOCH)));
         let writer = Writer {

@@ -4,12 +4,13 @@ use std::sync::{Arc, Barrier};
 
 use super::damage::Sound;
 use super::made::{CACHE_BYTES, Made, history, open, segment};
-use crate::segment::{BlockCacheStats, BlockCodec};
+use crate::segment::block_cache::BlockCacheStats;
 use crate::types::Chain;
+use crate::types::Compression;
 
 #[test]
 fn a_block_is_read_once_and_then_found() {
-    let sound = Sound::new(BlockCodec::Lz4);
+    let sound = Sound::new(Compression::Lz4);
     let segment = open(sound.dir.path(), CACHE_BYTES).expect("opened");
     assert_eq!(segment.cache.stats(), BlockCacheStats::default());
     for _ in 0..3 {
@@ -25,7 +26,7 @@ fn a_block_is_read_once_and_then_found() {
 
 #[test]
 fn who_misses_a_block_at_the_same_time_waits_for_the_one_who_loads_it() {
-    let sound = Sound::new(BlockCodec::Lz4);
+    let sound = Sound::new(Compression::Lz4);
     for _ in 0..20 {
         let segment = open(sound.dir.path(), CACHE_BYTES).expect("opened");
         let barrier = Barrier::new(8);
@@ -47,7 +48,7 @@ fn the_cache_stays_within_its_limit_and_every_answer_is_right_whatever_it_is() {
         .map(|at| Made::new(&format!("account-{}", at % 300), &at.to_le_bytes().repeat(20)))
         .collect();
     let history = history(&made, Chain::START, 0);
-    let (dir, _) = segment(&history, BlockCodec::Lz4);
+    let (dir, _) = segment(&history, Compression::Lz4);
     for limit in [0, 1, 1_000, 30_000, 200_000, 100 << 20, u64::MAX] {
         let segment = open(dir.path(), limit).expect("opened");
         for (at, sealed) in history.sorted.iter().enumerate().step_by(7) {

@@ -10,7 +10,7 @@ use super::made::{CACHE_BYTES, History, Made, NUMBER, codecs, history, open, wri
 use super::parts::blocks;
 use crate::disk::{RealDisk, file_name};
 use crate::error::Result;
-use crate::segment::BlockCodec;
+use crate::types::Compression;
 use crate::types::{Chain, Extension};
 
 pub(super) const STREAMS: [&str; 5] = ["account-1", "account-17", "long", "large", "absent"];
@@ -41,7 +41,7 @@ pub(super) struct Sound {
 }
 
 impl Sound {
-    pub(super) fn new(codec: BlockCodec) -> Self {
+    pub(super) fn new(codec: Compression) -> Self {
         let dir = TempDir::new().expect("directory");
         write(&RealDisk, dir.path(), &small(), codec).expect("written");
         let path = dir.path().join(file_name(NUMBER));
@@ -62,7 +62,7 @@ impl Sound {
 
 #[test]
 fn every_flipped_bit_is_noticed_and_gives_no_other_answer() {
-    for codec in codecs().into_iter().filter(|codec| *codec != BlockCodec::None) {
+    for codec in codecs().into_iter().filter(|codec| *codec != Compression::None) {
         let sound = Sound::new(codec);
         let mut parts = blocks(&sound.bytes);
         parts.push(0..parts[0].start);
@@ -101,7 +101,7 @@ fn every_flipped_bit_is_noticed_and_gives_no_other_answer() {
 
 #[test]
 fn every_cut_and_every_byte_behind_the_end_is_noticed() {
-    let sound = Sound::new(BlockCodec::Lz4);
+    let sound = Sound::new(Compression::Lz4);
     for length in 0..sound.bytes.len() {
         let before = open(sound.put(&sound.bytes), 0).expect("sound");
         let opened = open(sound.put(&sound.bytes[..length]), 0);
@@ -117,7 +117,7 @@ fn every_cut_and_every_byte_behind_the_end_is_noticed() {
 
 #[test]
 fn a_segment_under_another_name_or_of_another_store_is_refused() {
-    let sound = Sound::new(BlockCodec::Lz4);
+    let sound = Sound::new(Compression::Lz4);
     fs::rename(&sound.path, sound.dir.path().join(file_name(NUMBER + 1))).expect("renamed");
     let cache = std::sync::Arc::new(crate::segment::BlockCache::new(0));
     let other = crate::segment::Segment::open(
@@ -136,7 +136,7 @@ fn a_segment_under_another_name_or_of_another_store_is_refused() {
 
 #[test]
 fn blocks_that_changed_places_are_noticed() {
-    let sound = Sound::new(BlockCodec::None);
+    let sound = Sound::new(Compression::None);
     let segment = open(sound.dir.path(), 0).expect("opened");
     let directory = segment.directory().expect("read");
     let places: Vec<_> = (0..).map_while(|index| directory.place(index, segment.footer.totals)).collect();

@@ -9,15 +9,16 @@ use tempfile::TempDir;
 use super::damage::small;
 use super::made::{CACHE_BYTES, NUMBER, STORE, open, write};
 use crate::disk::faulty::FaultyDisk;
-use crate::disk::{CreateFailure, RealDisk, file_name};
+use crate::disk::{CreateFailure, RealDisk};
 use crate::error::{Error, ErrorKind};
-use crate::segment::{BlockCache, BlockCodec, NewSegment, Segment, write_segment};
+use crate::segment::{BlockCache, NewSegment, Segment, write_segment};
+use crate::types::Compression;
 
 #[test]
 fn a_disk_that_is_full_or_does_not_sync_leaves_no_segment_and_no_temporary_file() {
     let (disk, dir) = (FaultyDisk::default(), TempDir::new().expect("directory"));
     let failed = |kind: ErrorKind| {
-        let failure = write(&disk, dir.path(), &small(), BlockCodec::Lz4).expect_err("refused");
+        let failure = write(&disk, dir.path(), &small(), Compression::Lz4).expect_err("refused");
         let CreateFailure::Unchanged(error) = failure else { panic!("nothing was renamed") };
         assert_eq!(error.kind(), kind);
         assert_eq!(fs::read_dir(dir.path()).expect("list").count(), 0);
@@ -31,7 +32,7 @@ fn a_disk_that_is_full_or_does_not_sync_leaves_no_segment_and_no_temporary_file(
     disk.syncs_fail.store(true, Ordering::SeqCst);
     failed(ErrorKind::Io);
     disk.syncs_fail.store(false, Ordering::SeqCst);
-    write(&disk, dir.path(), &small(), BlockCodec::Lz4).expect("written");
+    write(&disk, dir.path(), &small(), Compression::Lz4).expect("written");
     assert_eq!(open(dir.path(), 0).expect("opened").damages(), []);
 }
 
@@ -43,7 +44,7 @@ fn an_event_that_cannot_be_had_leaves_no_segment_and_is_told() {
         number: NUMBER,
         start: history.start,
         end: history.end,
-        codec: BlockCodec::Lz4,
+        compression: Compression::Lz4,
     };
     let lost = Error::new(ErrorKind::Io, "reading the journal");
     let mut events = history.sorted.iter().take(3).cloned().map(Ok).chain([Err(lost)]);
@@ -56,7 +57,7 @@ fn an_event_that_cannot_be_had_leaves_no_segment_and_is_told() {
 #[test]
 fn a_read_that_fails_is_an_error_and_the_next_one_reads_again() {
     let (disk, dir) = (FaultyDisk::default(), TempDir::new().expect("directory"));
-    write(&disk, dir.path(), &small(), BlockCodec::Lz4).expect("written");
+    write(&disk, dir.path(), &small(), Compression::Lz4).expect("written");
     let cache = Arc::new(BlockCache::new(CACHE_BYTES));
     let open = || Segment::open(&disk, dir.path(), STORE, NUMBER, Arc::clone(&cache)).map(Arc::new);
     let segment = open().expect("opened");

@@ -6,10 +6,10 @@ use super::damage::{STREAMS, Sound};
 use super::made::{CACHE_BYTES, codecs, open};
 use super::parts::{blocks, seal_block, seal_ends};
 use crate::error::ErrorKind;
-use crate::segment::BlockCodec;
 use crate::segment::compress::decompress;
 use crate::segment::envelope::{BadBlock, BlockKind, ENVELOPE_BYTES, Envelope};
 use crate::segment::footer::FOOTER_BYTES;
+use crate::types::Compression;
 
 const NUMBERS: [u32; 8] = [0, 1, 255, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, u32::MAX, 4_096];
 
@@ -27,7 +27,7 @@ fn ask(sound: &Sound, bytes: &[u8]) -> bool {
 
 #[test]
 fn no_number_in_header_or_footer_does_harm() {
-    let sound = Sound::new(BlockCodec::Lz4);
+    let sound = Sound::new(Compression::Lz4);
     let footer_at = sound.bytes.len() - FOOTER_BYTES;
     for at in (40..60).step_by(4).chain((footer_at + 8..sound.bytes.len() - 4).step_by(4)) {
         for number in NUMBERS {
@@ -41,7 +41,7 @@ fn no_number_in_header_or_footer_does_harm() {
 
 #[test]
 fn no_number_in_an_envelope_does_harm() {
-    let sound = Sound::new(BlockCodec::Lz4);
+    let sound = Sound::new(Compression::Lz4);
     for block in blocks(&sound.bytes) {
         for at in (0..20).step_by(4) {
             for number in NUMBERS {
@@ -75,7 +75,7 @@ fn no_byte_in_a_block_does_harm() {
 
 #[test]
 fn what_nobody_writes_is_told_by_damages_though_the_checksums_hold() {
-    let sound = Sound::new(BlockCodec::None);
+    let sound = Sound::new(Compression::None);
     let mut unnoticed = Vec::new();
     for (index, block) in blocks(&sound.bytes).iter().enumerate() {
         let (envelope, _) = Envelope::open(&sound.bytes[block.clone()], super::parts::seed()).expect("sound");
@@ -113,7 +113,7 @@ fn a_length_past_what_the_stored_bytes_can_hold_is_refused_before_memory_is_take
 
 #[test]
 fn what_a_later_version_writes_is_told_as_such() {
-    let sound = Sound::new(BlockCodec::Lz4);
+    let sound = Sound::new(Compression::Lz4);
     let footer_at = sound.bytes.len() - FOOTER_BYTES;
     for at in [8, footer_at + 8] {
         let mut bytes = sound.bytes.clone();

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use crate::disk::{CreateFailure, Disk, RealDisk};
-use crate::segment::{BlockCache, BlockCodec, NewSegment, SealedEvent, Segment, write_segment};
+use crate::segment::{BlockCache, NewSegment, SealedEvent, Segment, write_segment};
+use crate::types::Compression;
 use crate::types::{
     Chain, CodecId, Encoding, EventId, Extension, Facts, Layout, Position, RecordedEvent, Shape, StoreId,
     Timestamp, Version,
@@ -118,9 +119,15 @@ pub(in crate::segment) fn write(
     disk: &dyn Disk,
     dir: &Path,
     history: &History,
-    codec: BlockCodec,
+    codec: Compression,
 ) -> Result<(), CreateFailure> {
-    let new = NewSegment { store: STORE, number: NUMBER, start: history.start, end: history.end, codec };
+    let new = NewSegment {
+        store: STORE,
+        number: NUMBER,
+        start: history.start,
+        end: history.end,
+        compression: codec,
+    };
     write_segment(disk, dir, new, &mut history.sorted.iter().cloned().map(Ok))
 }
 
@@ -130,7 +137,7 @@ pub(in crate::segment) fn open(dir: &Path, cache_bytes: u64) -> crate::error::Re
 }
 
 /// A segment of these events, in a directory of its own.
-pub(in crate::segment) fn segment(history: &History, codec: BlockCodec) -> (TempDir, Arc<Segment>) {
+pub(in crate::segment) fn segment(history: &History, codec: Compression) -> (TempDir, Arc<Segment>) {
     let dir = TempDir::new().expect("directory");
     write(&RealDisk, dir.path(), history, codec).expect("written");
     let segment = open(dir.path(), CACHE_BYTES).expect("opened");
@@ -138,12 +145,12 @@ pub(in crate::segment) fn segment(history: &History, codec: BlockCodec) -> (Temp
 }
 
 /// All codecs of this build.
-pub(in crate::segment) fn codecs() -> Vec<BlockCodec> {
+pub(in crate::segment) fn codecs() -> Vec<Compression> {
     vec![
-        BlockCodec::None,
-        BlockCodec::Lz4,
+        Compression::None,
+        Compression::Lz4,
         #[cfg(feature = "zstd")]
-        BlockCodec::Zstd,
+        Compression::Zstd,
     ]
 }
 

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 
 use super::made::{History, Made, any_made, codecs, history, id_of, open, segment};
 use crate::disk::{Seed, file_name};
-use crate::segment::{BlockCodec, Segment, StreamRun};
+use crate::segment::{Segment, StreamRun};
+use crate::types::Compression;
 use crate::types::limits::{
     EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
 };
@@ -100,7 +101,7 @@ fn a_segment_of_many_streams_and_blocks_of_every_kind_says_the_same() {
         .map(|at| Made::new(&format!("account-{}", at * 7919 % 6_007), &at.to_le_bytes().repeat(3)))
         .collect();
     let history = history(&made, START, 0);
-    let (_dir, segment) = segment(&history, BlockCodec::Lz4);
+    let (_dir, segment) = segment(&history, Compression::Lz4);
     assert!(segment.footer.blocks.events > 9 && segment.footer.blocks.streams > 9);
     assert_eq!((segment.footer.blocks.ids, segment.footer.blocks.order), (5, 3));
     assert_says(&segment, &history);
@@ -119,7 +120,7 @@ fn a_long_stream_is_found_by_its_ids_over_many_blocks() {
         })
         .collect();
     let history = history(&made, START, 0);
-    let (_dir, segment) = segment(&history, BlockCodec::Lz4);
+    let (_dir, segment) = segment(&history, Compression::Lz4);
     let run = segment.find_stream("long").expect("read").expect("there");
     for sealed in history.sorted.iter().filter(|it| it.event.stream() == "long").step_by(501) {
         let found = segment.find_id(&run, sealed.event.id()).expect("read").expect("there");
@@ -137,7 +138,7 @@ fn a_run_of_less_than_16_kib_lies_in_one_block() {
         .map(|at| Made::new(&format!("account-{}", at % 40), &vec![7; at * 7919 % 500 + 10 * (at % 40)]))
         .collect();
     let history = history(&made, START, 0);
-    let (_dir, segment) = segment(&history, BlockCodec::Lz4);
+    let (_dir, segment) = segment(&history, Compression::Lz4);
     let mut split = 0;
     for (name, run) in runs(&history) {
         let events = run.ordinals.clone().map(|at| &history.sorted[at as usize].event);
@@ -152,7 +153,7 @@ fn a_run_of_less_than_16_kib_lies_in_one_block() {
 #[test]
 fn a_segment_without_events_is_one_too() {
     let history = history(&[], START, 0);
-    let (_dir, segment) = segment(&history, BlockCodec::Lz4);
+    let (_dir, segment) = segment(&history, Compression::Lz4);
     assert_says(&segment, &history);
     assert_eq!(segment.find_stream("account-1").expect("read"), None);
     assert_eq!(segment.streams_from("").count(), 0);
@@ -164,7 +165,7 @@ fn more_types_than_the_table_holds_are_not_told() {
         let made =
             (0..count).map(|at| Made { event_type: format!("type-{at}"), ..Made::new("account-1", b"") });
         let history = history(&made.collect::<Vec<_>>(), START, 0);
-        let (_dir, segment) = segment(&history, BlockCodec::Lz4);
+        let (_dir, segment) = segment(&history, Compression::Lz4);
         let may_hold = |event_type: &str| segment.may_hold_type_of(&[event_type.to_owned()]).expect("read");
         assert!(may_hold("type-7"));
         assert_eq!(may_hold("other"), count > 1_024, "{count}");
@@ -185,14 +186,14 @@ fn the_largest_event_comes_back_however_well_it_compresses() {
         let (_dir, segment) = segment(&history, codec);
         assert_says(&segment, &history);
         assert_eq!(segment.footer.blocks.events, 3, "it has a block to itself");
-        assert_eq!(segment.file_bytes() > PAYLOAD_BYTES_MAX as u64, codec == BlockCodec::None);
+        assert_eq!(segment.file_bytes() > PAYLOAD_BYTES_MAX as u64, codec == Compression::None);
     }
 }
 
 /// If this fails, the format has changed: raise its version, and keep reading the one before.
 #[test]
 fn a_segment_has_the_same_bytes_for_ever() {
-    let (dir, _) = segment(&super::damage::small(), BlockCodec::None);
+    let (dir, _) = segment(&super::damage::small(), Compression::None);
     let bytes = std::fs::read(dir.path().join(file_name(super::made::NUMBER))).expect("read");
     assert_eq!(
         (bytes.len(), Seed::of_segment(super::made::STORE, 0).checksum(&[&bytes])),

@@ -96,7 +96,7 @@ pub fn check(files: &Files) -> Option<Vec<RecordedEvent>> {
     let mut backward = store.read().backward().iter().collect::<annals::Result<Vec<_>>>().expect("backward");
     backward.reverse();
     assert!(backward == events);
-    let of_streams: u64 = store.streams().iter().map(|stream| stream.events).sum();
+    let of_streams: u64 = store.streams().expect("streams").iter().map(|stream| stream.events).sum();
     assert_eq!(of_streams, events.len() as u64);
     goes_on(&disk, store, &events);
     Some(events)

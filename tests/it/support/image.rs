@@ -199,7 +199,7 @@ fn read_all_ways(store: &Store) -> Result<Vec<RecordedEvent>, ReadFault> {
         return Err(ReadFault::Differs("reading backward yields another history".to_owned()));
     }
     let mut by_stream = Vec::with_capacity(forward.len());
-    for stream in store.streams() {
+    for stream in store.streams().expect("streams") {
         by_stream.extend(store.stream(stream.name)?.read().iter().collect::<annals::Result<Vec<_>>>()?);
     }
     by_stream.sort_by_key(RecordedEvent::position);

@@ -199,11 +199,13 @@ impl Runner {
 
     fn append(&self, store: &Store, number: usize, append: &Append) -> Result<(), Fault> {
         self.known().send([What::Append(append.clone())]);
-        let before = (store.head(), store.streams());
+        let before = (store.head(), store.streams().expect("streams"));
         let answer = send(store, number, append).map(drop);
         self.take_answer(number, append.durability, answer)?;
         let fate = self.known().sent[number].fate;
-        if matches!(fate, Fate::Unknown | Fate::Refused) && (store.head(), store.streams()) != before {
+        if matches!(fate, Fate::Unknown | Fate::Refused)
+            && (store.head(), store.streams().expect("streams")) != before
+        {
             return Err(Fault::Wrong(format!("append {number} failed, and readers see it")));
         }
         Ok(())

@@ -390,7 +390,7 @@ impl World {
             return Err(wrong(format!("the head is {}, not {wanted}", store.head())));
         }
         let mut versions = Vec::new();
-        for stream in store.streams() {
+        for stream in store.streams().expect("streams") {
             versions.push((stream.name.as_str().to_owned(), Some(stream.version.as_u64())));
         }
         let wanted = STREAMS.iter().enumerate().filter_map(|(stream, name)| {
