@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::segment::Segment;
 use crate::types::BatchReceipt;
 
+use super::backlog::Backlog;
 use super::queue::{Queue, Turn, Waiter};
 use super::request::Request;
 use super::writer::Writer;
@@ -15,16 +16,19 @@ use super::writer::Writer;
 #[derive(Debug)]
 pub(crate) struct Committer {
     queue: Queue,
+    backlog: Arc<Backlog>,
     writer: Mutex<Writer>,
 }
 
 impl Committer {
     pub(crate) fn new(writer: Writer) -> Self {
-        Self { queue: Queue::default(), writer: Mutex::new(writer) }
+        Self { queue: Queue::default(), backlog: Arc::clone(&writer.backlog), writer: Mutex::new(writer) }
     }
 
     /// Appends, and answers when it is as durable as was asked for.
     pub(crate) fn commit(&self, request: Request) -> Result<BatchReceipt> {
+        // Before anybody else waits for this one: whoever seals needs the writer.
+        self.backlog.wait();
         let (waiter, turn) = self.queue.join(request);
         match turn {
             Turn::Answer(answer) => answer,
@@ -37,6 +41,11 @@ impl Committer {
                 waiter.take_answer().unwrap_or_else(|| Err(unanswered()))
             }
         }
+    }
+
+    /// Whether the store's path still names this store.
+    pub(crate) fn check_in_place(&self) -> Result<()> {
+        self.writer.lock().check_home()
     }
 
     /// Begins a new file if the current one holds commits, after whoever leads now.

@@ -17,11 +17,12 @@ use crate::manifest::{LOCK_NAME, Manifest, encode_durable_mark};
 use crate::segment::Segment;
 use crate::types::{ClosedAt, EventId, StreamName, Timestamp, Version};
 
+use super::backlog::Backlog;
 use super::group::{Accepted, Group, already_appended, nothing_appended, refused};
 use super::judge::{Known, Verdict, View, judge};
-use super::prepare_ahead::PrepareAhead;
 use super::queue::Waiter;
 use super::request::Request;
+use super::upkeep::Upkeep;
 
 /// Counts of what the writer has done since the store was opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,7 +63,9 @@ pub(crate) struct Writer {
     /// The durable mark, as far as it is known to be written.
     pub(crate) marked: u64,
     pub(crate) last_recorded_at: Option<Timestamp>,
-    pub(crate) ahead: Option<Arc<PrepareAhead>>,
+    /// Whoever does the maintenance; `None` when the writer does it itself.
+    pub(crate) upkeep: Option<Arc<Upkeep>>,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) stats: Arc<Mutex<WriterStats>>,
     pub(crate) state: WriterState,
 }
@@ -180,10 +183,10 @@ impl Writer {
         for answer in answers {
             answer.waiter.answer(answer.answer);
         }
-        if let (true, Some(ahead)) = (wrote, &self.ahead)
+        if let (true, Some(upkeep)) = (wrote, &self.upkeep)
             && self.appender.prepared().wants_more(self.appender.offset())
         {
-            ahead.ask(self.appender.prepared(), self.appender.offset());
+            upkeep.ask_to_prepare(self.appender.prepared(), self.appender.offset());
         }
     }
 
@@ -258,7 +261,12 @@ impl Writer {
 
     fn roll(&mut self, first_frame_bytes: usize) -> Result<(), WriteFailure> {
         self.check_in_place()?;
-        self.appender.roll(first_frame_bytes)
+        self.appender.roll(first_frame_bytes)?;
+        self.backlog.grow();
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.ask_to_seal();
+        }
+        Ok(())
     }
 
     /// Begins a new file if the current one holds commits: so that it can be sealed.
@@ -288,6 +296,7 @@ impl Writer {
         let sealed = self.log.sealed().with(segment);
         self.log.index.change(|tables| tables.seal(sealed, manifest.oldest_journal));
         self.log.files.remove(number);
+        self.backlog.shrink();
         Ok(())
     }
 
@@ -302,6 +311,12 @@ impl Writer {
             Some(Ok(false)) | None => Err(WriteFailure::Unknown(moved())),
             Some(Err(error)) => Err(WriteFailure::Unknown(Error::io("looking at", &path, error))),
         }
+    }
+
+    /// The same, for those who write beside the writer.
+    pub(crate) fn check_home(&mut self) -> Result<()> {
+        self.check_open()?;
+        self.check_in_place().map_err(|failure| self.failed(failure))
     }
 
     /// Tells other processes how far the journal is durable. Whoever hears of an append here finds it there.

@@ -19,6 +19,13 @@ pub(crate) enum CreateFailure {
     Unknown(Error),
 }
 
+impl From<Error> for CreateFailure {
+    /// An error met before anything was changed.
+    fn from(error: Error) -> Self {
+        Self::Unchanged(error)
+    }
+}
+
 impl From<CreateFailure> for Error {
     fn from(failure: CreateFailure) -> Self {
         match failure {

@@ -35,6 +35,11 @@ impl Files {
         self.by_number.write().remove(&number);
     }
 
+    /// How many there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.by_number.read().len() as u64
+    }
+
     /// How many there are and how many bytes they have.
     pub(crate) fn measure(&self) -> Result<(u64, u64)> {
         let files: Vec<_> = self.by_number.read().values().cloned().collect();

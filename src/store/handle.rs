@@ -284,6 +284,7 @@ impl Store {
         let snapshots = inner.snapshots.measure();
         let cache = inner.log.cache.stats();
         let sealed = inner.log.sealed();
+        let upkeep = inner.upkept();
         Ok(inner.log.index.read(|tables| Stats {
             store_id: inner.store_id,
             head: Position::new(tables.head()),
@@ -291,6 +292,10 @@ impl Store {
             commits: tables.commit_count(),
             journal_files,
             journal_bytes,
+            backlog_files: upkeep.backlog_files,
+            stalls: upkeep.stalls.count,
+            stalled: upkeep.stalls.time,
+            seals_failed: upkeep.seals_failed,
             segments: sealed.segments().len() as u64,
             segment_bytes: sealed.segments().iter().map(|of| of.segment.file_bytes()).sum(),
             segment_raw_bytes: sealed.segments().iter().map(|of| of.segment.raw_bytes()).sum(),

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use parking_lot::Mutex;
 
 use crate::codec::Upcasters;
-use crate::commit::{Committer, PrepareAhead, Request, WriterStats};
+use crate::commit::{Backlog, Committer, Request, Stalls, Upkeep, WriterStats};
 use crate::disk::{Clock, DiskLock, IdSource};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Log;
@@ -16,7 +16,7 @@ use crate::types::{BatchReceipt, Durability, StoreId};
 
 use super::RecoveryReport;
 use super::following::Following;
-use super::sealing::Sealing;
+use super::sealer::Sealer;
 
 #[derive(Debug)]
 pub(crate) struct Inner {
@@ -41,13 +41,22 @@ pub(crate) enum Access {
     Read(Box<Mutex<Following>>),
 }
 
+/// How sealing goes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct UpkeepStats {
+    pub(crate) backlog_files: u64,
+    pub(crate) stalls: Stalls,
+    pub(crate) seals_failed: u64,
+}
+
 /// What the one who writes has, and nobody else.
 #[derive(Debug)]
 pub(crate) struct Writing {
-    pub(crate) committer: Committer,
-    pub(crate) sealing: Sealing,
+    pub(crate) committer: Arc<Committer>,
+    pub(crate) sealer: Arc<Sealer>,
     pub(crate) stats: Arc<Mutex<WriterStats>>,
-    pub(crate) ahead: Option<Arc<PrepareAhead>>,
+    pub(crate) upkeep: Option<Arc<Upkeep>>,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) closing: Mutex<Closing>,
 }
 
@@ -72,7 +81,7 @@ impl Inner {
         let Access::Write(writing) = &self.access else { return Err(self.read_only()) };
         writing.committer.end_file()?;
         let mut sealed = 0;
-        while writing.sealing.seal_oldest(&writing.committer)? {
+        while writing.sealer.seal_oldest(&writing.committer, &|| true)? {
             sealed += 1;
         }
         Ok(sealed)
@@ -91,6 +100,18 @@ impl Inner {
         }
     }
 
+    /// How sealing goes; nothing if this is not the writer.
+    pub(crate) fn upkept(&self) -> UpkeepStats {
+        match &self.access {
+            Access::Write(writing) => UpkeepStats {
+                backlog_files: writing.backlog.files(),
+                stalls: writing.backlog.stalls(),
+                seals_failed: writing.sealer.failures(),
+            },
+            Access::Read(_) => UpkeepStats::default(),
+        }
+    }
+
     /// Closes the store: later appends are refused, the journal ends with a synced close mark, the lock is free.
     pub(crate) fn close(&self) -> Result<()> {
         match &self.access {
@@ -103,11 +124,13 @@ impl Inner {
 impl Writing {
     fn close(&self, snapshots: &Snapshots) -> Result<()> {
         let mut closing = self.closing.lock();
-        if let Some(ahead) = &self.ahead {
-            ahead.stop();
+        if let Some(upkeep) = &self.upkeep {
+            upkeep.stop();
         }
+        // Those who wait for room go on, and are told that the store is closed.
+        self.backlog.give_up();
         if let Some(thread) = closing.thread.take() {
-            // It holds nothing of the store's; a panic in it has nothing to tell that the writer will not meet.
+            // A panic in it has nothing to tell that the writer will not meet.
             let _ = thread.join();
         }
         let closed = self.committer.close();

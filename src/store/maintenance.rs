@@ -1,17 +1,58 @@
-//! The maintenance thread: prepares journal space ahead of the writer. One a store, joined when the store is closed.
+//! The maintenance thread: prepares journal space ahead of the writer, and seals full journal files. One a store, joined when
+//! the store is closed.
 
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
-use crate::commit::PrepareAhead;
+use crate::commit::{Backlog, Chore, Committer, Upkeep, prepare};
 
-/// Starts the thread. Without one, if the operating system gives none, the writer prepares its space itself.
-pub(super) fn start(ahead: Arc<PrepareAhead>) -> Option<JoinHandle<()>> {
-    let work = move || {
-        while let Some((prepared, used)) = ahead.next() {
-            // A failure is kept with the prepared space: the writer meets it when it needs more, and tells its caller.
-            let _ = prepared.prepare_next(used);
+use super::sealer::Sealer;
+
+/// What the thread needs. It holds nothing that keeps the store open.
+#[derive(Debug)]
+pub(super) struct Maintainer {
+    pub(super) upkeep: Arc<Upkeep>,
+    pub(super) backlog: Arc<Backlog>,
+    pub(super) committer: Arc<Committer>,
+    pub(super) sealer: Arc<Sealer>,
+}
+
+impl Maintainer {
+    /// Starts the thread. Without one, if the operating system gives none, the writer prepares its space itself, and nothing is
+    /// sealed unless somebody asks for it.
+    pub(super) fn start(self) -> Option<JoinHandle<()>> {
+        let backlog = Arc::clone(&self.backlog);
+        let started = Builder::new().name("annals".to_owned()).spawn(move || self.work());
+        if started.is_err() {
+            backlog.give_up();
         }
-    };
-    Builder::new().name("annals".to_owned()).spawn(work).ok()
+        started.ok()
+    }
+
+    fn work(&self) {
+        while let Some(chore) = self.upkeep.next() {
+            match chore {
+                Chore::Prepare(prepared, used) => prepare(&prepared, used),
+                Chore::Seal => self.seal_all(),
+            }
+        }
+    }
+
+    fn seal_all(&self) {
+        loop {
+            match self.sealer.seal_oldest(&self.committer, &|| self.upkeep.see_to_space()) {
+                Ok(true) => {}
+                Ok(false) => return,
+                // It is tried again when the next file is full. Until then nobody waits for it; `stats` tells.
+                Err(_) => return self.backlog.give_up(),
+            }
+        }
+    }
+}
+
+impl Drop for Maintainer {
+    /// However the thread ends, also by a panic of a disk: nobody waits for it any more.
+    fn drop(&mut self) {
+        self.backlog.give_up();
+    }
 }

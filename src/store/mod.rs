@@ -13,7 +13,7 @@ mod read;
 mod recovery_report;
 mod salvage;
 mod salvage_report;
-mod sealing;
+mod sealer;
 mod stats;
 mod stream;
 mod typed;

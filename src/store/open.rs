@@ -4,11 +4,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::commit::{Committer, PrepareAhead, Writer, WriterState, WriterStats};
+use crate::commit::{Backlog, Committer, Upkeep, Writer, WriterState, WriterStats};
 use crate::disk::{Disk, DiskLock, IdSource, TEMPORARY_SUFFIX, file_name, number_of};
 use crate::error::{Error, ErrorKind, Quoted, Result};
 use crate::index::{Index, Log, Sealed, Tables};
@@ -22,8 +23,9 @@ use crate::snapshot::Snapshots;
 use crate::types::{Position, StoreId};
 
 use super::inner::{Access, Closing, Inner, Writing};
-use super::sealing::{SEGMENTS_DIR, Sealing, segments_dir};
-use super::{Creation, Maintenance, Options, Recovery, RecoveryReport, Store, maintenance};
+use super::maintenance::Maintainer;
+use super::sealer::{SEGMENTS_DIR, Sealer, segments_dir};
+use super::{Creation, Maintenance, Options, Recovery, RecoveryReport, Store};
 
 const JOURNAL_DIR: &str = "journal";
 const QUARANTINE_DIR: &str = "quarantine";
@@ -110,10 +112,11 @@ fn put_together(
     log: Arc<Log>,
     report: RecoveryReport,
 ) -> Store {
-    let ahead = match options.maintenance {
-        Maintenance::Background => Some(Arc::new(PrepareAhead::default())),
+    let upkeep = match options.maintenance {
+        Maintenance::Background => Some(Arc::new(Upkeep::default())),
         Maintenance::Inline => None,
     };
+    let backlog = Arc::new(Backlog::new(log.files.count().saturating_sub(1), upkeep.is_some()));
     let stats = Arc::new(Mutex::new(WriterStats::default()));
     let appender = Appender::new(
         Arc::clone(&options.disk),
@@ -132,25 +135,36 @@ fn put_together(
         manifest,
         marked: 0,
         last_recorded_at: log.index.read(Tables::last_recorded_at),
-        ahead: ahead.clone(),
+        upkeep: upkeep.clone(),
+        backlog: Arc::clone(&backlog),
         stats: Arc::clone(&stats),
         state: WriterState::default(),
         log: Arc::clone(&log),
     };
     // All that was found is durable by now.
     writer.mark_durable();
-    let committer = Committer::new(writer);
-    let thread = ahead.as_ref().and_then(|ahead| maintenance::start(Arc::clone(ahead)));
-    let closing = Mutex::new(Closing { thread, lock: Some(lock) });
-    let sealing = Sealing {
+    let committer = Arc::new(Committer::new(writer));
+    let sealer = Arc::new(Sealer {
         disk: Arc::clone(&options.disk),
         root: root.clone(),
         store: manifest.store,
         log: Arc::clone(&log),
         compression: options.compression,
         turn: Mutex::default(),
-    };
-    let access = Access::Write(Box::new(Writing { committer, sealing, stats, ahead, closing }));
+        failures: AtomicU64::new(0),
+    });
+    let maintainer = upkeep.as_ref().map(|upkeep| Maintainer {
+        upkeep: Arc::clone(upkeep),
+        backlog: Arc::clone(&backlog),
+        committer: Arc::clone(&committer),
+        sealer: Arc::clone(&sealer),
+    });
+    let thread = maintainer.and_then(Maintainer::start);
+    if let Some(upkeep) = upkeep.as_ref().filter(|_| backlog.files() > 0) {
+        upkeep.ask_to_seal();
+    }
+    let closing = Mutex::new(Closing { thread, lock: Some(lock) });
+    let access = Access::Write(Box::new(Writing { committer, sealer, stats, upkeep, backlog, closing }));
     store(options, root, manifest.store, log, access, report)
 }
 

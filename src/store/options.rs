@@ -35,13 +35,14 @@ pub enum Creation {
     Never,
 }
 
-/// Who prepares journal space ahead of the writer.
+/// Who prepares journal space ahead of the writer, and who seals full journal files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Maintenance {
-    /// One thread of the store's own, joined when it is closed.
+    /// One thread of the store's own, joined when it is closed. While more than three full files wait to be sealed, appends
+    /// wait for one of them.
     #[default]
     Background,
-    /// The appending thread, when it runs out of space: no thread is started.
+    /// The appending thread prepares when it runs out of space, and [`Store::seal`] seals: no thread is started.
     Inline,
 }
 
@@ -162,7 +163,7 @@ impl Options {
         self
     }
 
-    /// Who prepares journal space ahead.
+    /// Who prepares journal space ahead, and seals.
     #[must_use]
     pub fn maintenance(mut self, maintenance: Maintenance) -> Self {
         self.maintenance = maintenance;

@@ -19,6 +19,14 @@ pub struct Stats {
     pub journal_files: u64,
     /// Bytes of the journal files, prepared space included.
     pub journal_bytes: u64,
+    /// How many journal files are full and wait to be sealed.
+    pub backlog_files: u64,
+    /// How often appends waited because there were too many of them, since the store was opened.
+    pub stalls: u64,
+    /// How long, all together.
+    pub stalled: Duration,
+    /// How often sealing a file failed, since the store was opened. No append failed for it: the file stays as it is.
+    pub seals_failed: u64,
     /// How many segments there are: journal files that were sealed.
     pub segments: u64,
     /// Bytes of the segments.

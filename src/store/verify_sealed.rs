@@ -11,7 +11,7 @@ use crate::journal::Damage;
 use crate::segment::{BlockCache, Segment};
 use crate::types::Chain;
 
-use super::sealing::segments_dir;
+use super::sealer::segments_dir;
 use super::verify::{Known, Versions};
 
 /// What a look at the segments found.

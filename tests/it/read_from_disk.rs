@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use annals::{Durability, ExpectedVersion, Options, RecordedEvent, Store};
+use annals::{Durability, ExpectedVersion, Maintenance, Options, RecordedEvent, Store};
 
 use crate::support::{CallKind, SimDisk, Verdict, all, event};
 
@@ -20,6 +20,7 @@ impl Fixture {
         let disk = SimDisk::new();
         let store = Options::new()
             .disk(disk.clone())
+            .maintenance(Maintenance::Inline)
             .durability(Durability::Buffered)
             .journal_file_bytes(journal_file_bytes)
             .recent_bytes_max(0)

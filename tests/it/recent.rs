@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use annals::{Durability, ExpectedVersion, NewEvent, Options, RecordedEvent, Store};
+use annals::{Durability, ExpectedVersion, Maintenance, NewEvent, Options, RecordedEvent, Store};
 
 use crate::support::{CallKind, ManualClock, SimDisk, Verdict, all, event};
 
@@ -14,6 +14,7 @@ const RECENT_BYTES_MAX: usize = 1 << 20;
 fn open(disk: &SimDisk) -> Store {
     Options::new()
         .disk(disk.clone())
+        .maintenance(Maintenance::Inline)
         .clock(ManualClock::at(1_000))
         .durability(Durability::Buffered)
         .journal_file_bytes(1 << 20)

@@ -1,4 +1,4 @@
-//! Sealing: a full journal file becomes a segment.
+//! `Sealer`: makes full journal files segments.
 //!
 //! Order of steps: the file is read and checked; its events are written, sorted by stream, into a segment, which is synced and
 //! gets its name; the segment is read back and compared, event by event; the manifest names it in place of the journal file;
@@ -8,14 +8,15 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
 use crate::commit::Committer;
-use crate::disk::Disk;
+use crate::disk::{CreateFailure, Disk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::Log;
-use crate::journal::{CommitView, read_full};
+use crate::journal::{CommitView, JournalFile, read_full};
 use crate::segment::{NewSegment, SealedEvent, Segment, write_segment};
 use crate::types::{Compression, StoreId};
 
@@ -26,27 +27,59 @@ pub(super) fn segments_dir(root: &Path) -> PathBuf {
     root.join(SEGMENTS_DIR)
 }
 
-/// Whoever seals.
 #[derive(Debug)]
-pub(crate) struct Sealing {
+pub(crate) struct Sealer {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) root: PathBuf,
     pub(super) store: StoreId,
     pub(super) log: Arc<Log>,
     pub(super) compression: Compression,
     /// Held while a file is sealed, disk and all: the next one is sealed after it.
-    pub(super) turn: Mutex<()>,
+    /// Once a sync failed of which nobody can tell what it left, nothing is sealed any more.
+    pub(super) turn: Mutex<Option<Error>>,
+    /// How often it failed.
+    pub(super) failures: AtomicU64,
 }
+
+/// How many events are sealed between two looks at whether to go on.
+const EVENTS_A_LOOK: usize = 4096;
 
 /// An event of a journal file: which of its commits it is in, and its number there.
 type InFile = (usize, u32);
 
-impl Sealing {
+impl Sealer {
     /// Seals the oldest journal file, if it is full. Whether there was one.
-    pub(super) fn seal_oldest(&self, committer: &Committer) -> Result<bool> {
-        let _turn = self.turn.lock();
+    ///
+    /// `goes_on` is asked every now and then. Once it says no, the file is left as it is and the answer is `Closed`.
+    pub(super) fn seal_oldest(&self, committer: &Committer, goes_on: &dyn Fn() -> bool) -> Result<bool> {
+        let mut broken = self.turn.lock();
+        if let Some(error) = &*broken {
+            return Err(error.clone());
+        }
         let Some(file) = self.log.files.oldest_full() else { return Ok(false) };
-        let (commits, end) = read_full(&file)?;
+        let sealed = self.seal(committer, &file, goes_on);
+        if let Err(failure) = &sealed {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+            if let CreateFailure::Unknown(error) = failure {
+                *broken = Some(error.clone());
+            }
+        }
+        sealed.map(|()| true).map_err(Error::from)
+    }
+
+    /// How often sealing failed.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    fn seal(
+        &self,
+        committer: &Committer,
+        file: &JournalFile,
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<(), CreateFailure> {
+        let (commits, end) = read_full(file)?;
+        committer.check_in_place()?;
         let sorted = sorted(&commits);
         let dir = segments_dir(&self.root);
         self.make(&dir)?;
@@ -57,27 +90,32 @@ impl Sealing {
             end,
             compression: self.compression,
         };
-        write_segment(
-            &*self.disk,
-            &dir,
-            new,
-            &mut sorted.iter().filter_map(|at| sealed_event(&commits, *at)).map(Ok),
-        )?;
+        let mut events = sorted.iter().enumerate().filter_map(|(number, at)| {
+            let ends = number.is_multiple_of(EVENTS_A_LOOK) && !goes_on();
+            if ends { Some(Err(ended())) } else { sealed_event(&commits, *at).map(Ok) }
+        });
+        write_segment(&*self.disk, &dir, new, &mut events)?;
         // Durable now: the segment. It does not count before the manifest names it.
         let cache = Arc::clone(&self.log.cache);
         let segment = Arc::new(Segment::open(&*self.disk, &dir, self.store, file.number, cache)?);
-        compare(&segment, &commits, &sorted)?;
+        compare(&segment, &commits, &sorted, goes_on)?;
         committer.publish(segment)?;
         // From here on the segment counts. A file that cannot be removed is removed by the next opening.
         let _ = self.disk.remove(&file.path);
-        Ok(true)
+        Ok(())
     }
 
     /// Makes the directory of segments, durable before a manifest can name one of them.
-    fn make(&self, dir: &Path) -> Result<()> {
+    fn make(&self, dir: &Path) -> Result<(), CreateFailure> {
         self.disk.create_dir(dir).map_err(|error| Error::io("creating directory", dir, error))?;
-        self.disk.sync_dir(&self.root).map_err(|error| Error::io("syncing directory", &self.root, error))
+        let unknown = |error| CreateFailure::Unknown(Error::io("syncing directory", &self.root, error));
+        self.disk.sync_dir(&self.root).map_err(unknown)
     }
+}
+
+/// Somebody closes the store.
+fn ended() -> Error {
+    Error::new(ErrorKind::Closed, "the store was closed while a journal file was sealed")
 }
 
 /// The events of these commits, sorted by stream, and in each by version.
@@ -100,13 +138,21 @@ fn sealed_event(commits: &[CommitView], (commit, event): InFile) -> Option<Seale
 }
 
 /// Whether a segment, read from disk, holds these events and all that finds them is sound.
-fn compare(segment: &Arc<Segment>, commits: &[CommitView], sorted: &[InFile]) -> Result<()> {
+fn compare(
+    segment: &Arc<Segment>,
+    commits: &[CommitView],
+    sorted: &[InFile],
+    goes_on: &dyn Fn() -> bool,
+) -> Result<()> {
     let differs = |what: String| {
         Error::new(ErrorKind::Corrupt, format!("segment {}, as it was written: {what}", segment.number()))
     };
     let mut expected = sorted.iter().filter_map(|at| sealed_event(commits, *at));
     for block in segment.blocks(0..segment.events()) {
         let block = block?;
+        if !goes_on() {
+            return Err(ended());
+        }
         for ordinal in block.ordinals() {
             let (event, wanted) = (block.event(ordinal), expected.next());
             let extension = block.extension(ordinal);

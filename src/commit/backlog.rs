@@ -1,0 +1,139 @@
+//! `Backlog`: how many journal files are full and not sealed yet, and where those who append wait while there are too many. So
+//! memory and the time that opening takes stay bounded however fast events come.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+/// So many full files may wait to be sealed before appends wait for one of them.
+pub(crate) const BACKLOG_FILES_MAX: u64 = 3;
+
+/// Waits for sealing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Stalls {
+    /// How often an append has waited, or waits now.
+    pub(crate) count: u64,
+    /// For how long, all together, of those that have ended.
+    pub(crate) time: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Backlog {
+    /// What every append looks at, without a lock.
+    files: AtomicU64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Whether somebody is there who seals. Nobody waits for nobody.
+    is_sealed: bool,
+    stalls: Stalls,
+}
+
+impl Backlog {
+    /// A backlog of so many files; `is_sealed` when somebody will seal them.
+    pub(crate) fn new(files: u64, is_sealed: bool) -> Self {
+        let state = Mutex::new(State { is_sealed, ..State::default() });
+        Self { files: AtomicU64::new(files), state, changed: Condvar::new() }
+    }
+
+    pub(crate) fn files(&self) -> u64 {
+        self.files.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stalls(&self) -> Stalls {
+        self.state.lock().stalls
+    }
+
+    /// A file is full.
+    pub(crate) fn grow(&self) {
+        self.files.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One was sealed.
+    pub(crate) fn shrink(&self) {
+        self.files.fetch_sub(1, Ordering::Relaxed);
+        self.state.lock().is_sealed = true;
+        self.changed.notify_all();
+    }
+
+    /// Nobody seals, until one was sealed again: it failed, or the store is being closed.
+    pub(crate) fn give_up(&self) {
+        self.state.lock().is_sealed = false;
+        self.changed.notify_all();
+    }
+
+    /// Waits while too many files are full.
+    #[inline]
+    pub(crate) fn wait(&self) {
+        if self.files() > BACKLOG_FILES_MAX {
+            self.wait_for_room();
+        }
+    }
+
+    #[cold]
+    fn wait_for_room(&self) {
+        let mut state = self.state.lock();
+        let began = Instant::now();
+        let must_wait = |state: &State| state.is_sealed && self.files() > BACKLOG_FILES_MAX;
+        if !must_wait(&state) {
+            return;
+        }
+        state.stalls.count += 1;
+        while must_wait(&state) {
+            self.changed.wait(&mut state);
+        }
+        state.stalls.time += began.elapsed();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    /// Waits on another thread; what it sends when it may go on.
+    fn waiting(backlog: &Arc<Backlog>) -> mpsc::Receiver<()> {
+        let (sender, receiver) = mpsc::channel();
+        let shared = Arc::clone(backlog);
+        thread::spawn(move || {
+            shared.wait();
+            sender.send(()).expect("the test waits for it");
+        });
+        while backlog.stalls().count == 0 {
+            thread::yield_now();
+        }
+        receiver
+    }
+
+    #[test]
+    fn up_to_the_limit_nobody_waits_and_past_it_until_one_was_sealed() {
+        let backlog = Arc::new(Backlog::new(BACKLOG_FILES_MAX - 1, true));
+        backlog.grow();
+        backlog.wait();
+        backlog.grow();
+        // One more than may wait.
+        let waiter = waiting(&backlog);
+        assert!(waiter.try_recv().is_err());
+        backlog.shrink();
+        waiter.recv().expect("goes on");
+        assert_eq!((backlog.files(), backlog.stalls().count), (BACKLOG_FILES_MAX, 1));
+    }
+
+    #[test]
+    fn nobody_waits_where_nobody_seals() {
+        let backlog = Arc::new(Backlog::new(BACKLOG_FILES_MAX + 5, false));
+        backlog.wait();
+        let backlog = Arc::new(Backlog::new(BACKLOG_FILES_MAX + 5, true));
+        let waiter = waiting(&backlog);
+        assert!(waiter.try_recv().is_err());
+        backlog.give_up();
+        waiter.recv().expect("goes on");
+    }
+}
