@@ -75,6 +75,12 @@ impl Engine for AnnalsStore {
         Ok(())
     }
 
+    /// Seals all there is, as the store's own thread does with files once they are full.
+    fn settle(&self) -> Result<()> {
+        self.store.seal()?;
+        Ok(())
+    }
+
     fn close(self: Box<Self>) -> Result<()> {
         Ok(self.store.close()?)
     }
