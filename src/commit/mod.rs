@@ -14,3 +14,6 @@ pub(crate) use committer::Committer;
 pub(crate) use request::{Request, StreamCheck};
 pub(crate) use upkeep::{Chore, Upkeep, prepare};
 pub(crate) use writer::{Writer, WriterState, WriterStats};
+
+#[cfg(test)]
+mod tests;

@@ -2,3 +2,9 @@
 
 #[derive(Debug)]
 pub(crate) struct Prepared;
+
+impl Prepared {
+    pub(crate) fn prepare_next(&self, _used: u64) -> Result<(), ()> {
+        Ok(())
+    }
+}

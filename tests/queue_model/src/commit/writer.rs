@@ -5,8 +5,10 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::segment::Segment;
 use crate::types::BatchReceipt;
 
+use super::backlog::Backlog;
 use super::queue::Waiter;
 use super::request::{Fault, Request};
 
@@ -41,11 +43,12 @@ enum State {
 pub(crate) struct Writer {
     disk: Arc<Disk>,
     state: State,
+    pub(crate) backlog: Arc<Backlog>,
 }
 
 impl Writer {
     pub(crate) fn new(disk: Arc<Disk>) -> Self {
-        Self { disk, state: State::Open }
+        Self { disk, state: State::Open, backlog: Arc::default() }
     }
 
     pub(crate) fn serve(&mut self, waiters: &[Arc<Waiter>]) {
@@ -94,6 +97,25 @@ impl Writer {
             State::Poisoned => Err(Error::new(ErrorKind::Poisoned, "")),
             State::Closed => Err(Error::new(ErrorKind::Closed, "")),
         }
+    }
+
+    /// The real one looks whether the store is where it was.
+    pub(crate) fn check_home(&mut self) -> Result<()> {
+        self.check_open()
+    }
+
+    /// The real one begins a new file.
+    pub(crate) fn end_file(&mut self) -> Result<()> {
+        self.check_open()?;
+        self.backlog.grow();
+        Ok(())
+    }
+
+    /// The real one writes the manifest.
+    pub(crate) fn publish_segment(&mut self, _: Arc<Segment>) -> Result<()> {
+        self.check_open()?;
+        self.backlog.shrink();
+        Ok(())
     }
 
     pub(crate) fn close(&mut self) -> Result<()> {
