@@ -41,7 +41,7 @@ const NAMED_ONLY_IN: [(&str, &[&str]); 14] = [
     ("fs2", &["src/disk/real_disk.rs"]),
     ("lz4_flex", &["src/segment/compress.rs"]),
     ("zstd", &["src/segment/compress.rs"]),
-    ("quick_cache", &["src/segment/block_cache.rs"]),
+    ("quick_cache", &["src/index/tails.rs", "src/segment/block_cache.rs"]),
     ("twox_hash", &["src/segment/stable_hash.rs"]),
     ("xorf", &["src/segment/filter.rs"]),
     ("clap", &["src/bin/"]),

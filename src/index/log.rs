@@ -8,7 +8,7 @@ use crate::journal::{CommitView, Files, FrameAt, read_commits_until_failure};
 use crate::segment::BlockCache;
 use crate::types::{EventId, Filter, RecordedEvent, StreamName, Timestamp, Version};
 
-use super::{Found, Index, Sealed};
+use super::{Found, Index, Sealed, Tables, Tail, Tails};
 
 /// The commit that somebody read from disk last.
 pub(crate) type LastRead = Option<(FrameAt, CommitView)>;
@@ -20,9 +20,19 @@ pub(crate) struct Log {
     pub(crate) files: Arc<Files>,
     /// Blocks of segments that were read.
     pub(crate) cache: Arc<BlockCache>,
+    /// Of streams whose events are all sealed.
+    pub(crate) tails: Tails,
 }
 
+/// Bytes of tails that are kept.
+const TAILS_BYTES_MAX: usize = 8 << 20;
+
 impl Log {
+    /// What there is to read.
+    pub(crate) fn new(tables: Tables, files: Arc<Files>, cache: Arc<BlockCache>) -> Self {
+        Self { index: Arc::new(Index::new(tables)), files, cache, tails: Tails::new(TAILS_BYTES_MAX) }
+    }
+
     /// What is sealed now.
     pub(crate) fn sealed(&self) -> Arc<Sealed> {
         self.index.read(|tables| Arc::clone(tables.sealed()))
@@ -32,7 +42,23 @@ impl Log {
     pub(crate) fn next_version(&self, name: &str) -> Result<u64> {
         let (unsealed, sealed) =
             self.index.read(|tables| (tables.next_version(name), Arc::clone(tables.sealed())));
-        unsealed.map_or_else(|| sealed.next_version(name), Ok)
+        unsealed.map_or_else(|| self.sealed_versions(&sealed, name), Ok)
+    }
+
+    /// How many events of a stream are sealed.
+    fn sealed_versions(&self, sealed: &Sealed, name: &str) -> Result<u64> {
+        let segments = sealed.segments().len();
+        let known = self.tails.get(name).filter(|tail| tail.segments <= segments);
+        let known = known.unwrap_or(Tail { next_version: 0, segments: 0 });
+        if known.segments == segments {
+            return Ok(known.next_version);
+        }
+        let next_version = sealed.next_version(name, known.segments)?.unwrap_or(known.next_version);
+        // A stream that never was is not kept: there is no end to them, and its next append is in the journal.
+        if next_version > 0 {
+            self.tails.put(name, Tail { next_version, segments });
+        }
+        Ok(next_version)
     }
 
     /// The version of a stream's last event.

@@ -13,6 +13,7 @@ mod sealed;
 mod shared;
 mod streams;
 mod tables;
+mod tails;
 
 pub(crate) use block::BlockRun;
 pub(crate) use commits::CommitEntry;
@@ -24,3 +25,4 @@ pub(crate) use sealed::{Sealed, SealedRun, SealedSegment};
 pub(crate) use shared::Index;
 pub(crate) use streams::StreamKey;
 pub(crate) use tables::Tables;
+pub(crate) use tails::{Tail, Tails};

@@ -173,19 +173,14 @@ impl Sealed {
         Ok(runs)
     }
 
-    /// The last run of a stream.
-    fn last_run(&self, name: &str) -> Result<Option<SealedRun>> {
-        for of in self.segments.iter().rev() {
+    /// How many events of a stream are sealed, if one of the segments but the first `known` holds some.
+    pub(crate) fn next_version(&self, name: &str, known: usize) -> Result<Option<u64>> {
+        for of in self.segments.iter().skip(known).rev() {
             if let Some(run) = of.segment.find_stream(name)? {
-                return Ok(Some(SealedRun { of: Arc::clone(of), run }));
+                return Ok(Some(SealedRun { of: Arc::clone(of), run }.versions().end));
             }
         }
         Ok(None)
-    }
-
-    /// How many events of a stream are sealed.
-    pub(crate) fn next_version(&self, name: &str) -> Result<u64> {
-        Ok(self.last_run(name)?.map_or(0, |run| run.versions().end))
     }
 
     /// The first version of a stream whose position is not below `position`; how many are sealed if there is none.

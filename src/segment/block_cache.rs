@@ -1,5 +1,4 @@
-//! `BlockCache`: blocks of a store's segments that were read before, up to a limit of bytes. The only file that names
-//! quick_cache.
+//! `BlockCache`: blocks of a store's segments that were read before, up to a limit of bytes.
 //!
 //! Who misses a block loads it; who misses it meanwhile waits for that. No lock is held while a block is loaded. A loader never
 //! asks the cache for another block: two that did could wait for each other.

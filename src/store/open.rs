@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use crate::commit::{Backlog, Committer, Upkeep, Writer, WriterState, WriterStats};
 use crate::disk::{Disk, DiskLock, IdSource, TEMPORARY_SUFFIX, file_name, number_of};
 use crate::error::{Error, ErrorKind, Quoted, Result};
-use crate::index::{Index, Log, Sealed, Tables};
+use crate::index::{Log, Sealed, Tables};
 use crate::journal::{
     Appender, Begin, Files, Recovery as JournalRecovery, ScannedFrame, Tail, create_first, holds_no_frame,
     is_unfinished, recover,
@@ -99,7 +99,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
         rewritten_bytes: recovered.rewritten_bytes,
         took: started.elapsed(),
     };
-    let log = Arc::new(Log { index: Arc::new(Index::new(tables)), files, cache });
+    let log = Arc::new(Log::new(tables, files, cache));
     Ok(put_together(options, root, lock, manifest, recovered.tail, log, report))
 }
 

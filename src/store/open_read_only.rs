@@ -7,7 +7,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{Index, Log, Tables};
+use crate::index::{Log, Tables};
 use crate::journal::{Files, TornTail};
 use crate::manifest::{MANIFEST_NAME, Manifest};
 use crate::segment::BlockCache;
@@ -48,7 +48,7 @@ pub(super) fn open_read_only(options: Options, path: &Path) -> Result<Store> {
         rewritten_bytes: 0,
         took: started.elapsed(),
     };
-    let log = Arc::new(Log { index: Arc::new(Index::new(tables)), files, cache });
+    let log = Arc::new(Log::new(tables, files, cache));
     let access = Access::Read(Box::new(Mutex::new(following)));
     let opened = store(options, root, manifest.store, log, access, report);
     opened.snapshots().refuse_writes(ErrorKind::ReadOnly);

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use crate::commit::Committer;
 use crate::disk::{CreateFailure, Disk};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::Log;
+use crate::index::{Log, Tail};
 use crate::journal::{CommitView, JournalFile, read_full};
 use crate::segment::{NewSegment, SealedEvent, Segment, write_segment};
 use crate::types::{Compression, StoreId};
@@ -102,7 +102,21 @@ impl Sealer {
         committer.publish(segment)?;
         // From here on the segment counts. A file that cannot be removed is removed by the next opening.
         let _ = self.disk.remove(&file.path);
+        self.keep_tails(&commits, &sorted);
         Ok(())
+    }
+
+    /// Keeps in memory how far the streams go that were just sealed: they are the ones most likely to be appended to.
+    fn keep_tails(&self, commits: &[CommitView], sorted: &[InFile]) {
+        let segments = self.log.sealed().segments().len();
+        let head = |(commit, event): &InFile| commits.get(*commit).map(|commit| commit.head(*event));
+        let mut heads = sorted.iter().filter_map(head).peekable();
+        while let Some((last, name)) = heads.next() {
+            if heads.peek().is_none_or(|(_, next)| *next != name) {
+                let next_version = last.version.as_u64().saturating_add(1);
+                self.log.tails.put(name, Tail { next_version, segments });
+            }
+        }
     }
 
     /// Makes the directory of segments, durable before a manifest can name one of them.

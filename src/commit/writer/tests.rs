@@ -8,7 +8,7 @@ use super::super::request::StreamCheck;
 use super::*;
 use crate::disk::IdSource;
 use crate::disk::faulty::FaultyDisk;
-use crate::index::{Index, Sealed, Tables};
+use crate::index::{Sealed, Tables};
 use crate::journal::{Begin, Files, Recovery, create_first, recover};
 use crate::segment::BlockCache;
 use crate::types::{BatchReceipt, Durability, ExpectedVersion, NewEvent, Outcome, StoreId};
@@ -66,8 +66,8 @@ impl Fixture {
         };
         let mut recovered = recover(&recovery, &mut |_| Ok(())).expect("an empty journal");
         recovered.tail.chain.position = head;
-        let index = Arc::new(Index::new(Tables::new(Sealed::default(), Arc::clone(&files), 1 << 20)));
-        let log = Arc::new(Log { index, files: Arc::clone(&files), cache: Arc::new(BlockCache::new(0)) });
+        let tables = Tables::new(Sealed::default(), Arc::clone(&files), 1 << 20);
+        let log = Arc::new(Log::new(tables, Arc::clone(&files), Arc::new(BlockCache::new(0))));
         let appender = Appender::new(Arc::clone(&shared), journal, store, files, CAPACITY, recovered.tail);
         let clock = Arc::new(Hands(Mutex::new(Timestamp::EPOCH)));
         let writer = Writer {
