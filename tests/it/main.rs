@@ -54,6 +54,7 @@ mod roll_after_close;
 mod salvage;
 mod salvage_disk;
 mod salvage_hostile;
+mod sealing;
 mod skip_damage;
 #[cfg(feature = "bincode")]
 mod snapshot_model;
