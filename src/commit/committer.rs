@@ -48,6 +48,11 @@ impl Committer {
         self.writer.lock().check_home()
     }
 
+    /// Bytes of the journal that hold frames, about: full files count whole.
+    pub(crate) fn unsealed_bytes(&self) -> u64 {
+        self.writer.lock().unsealed_bytes()
+    }
+
     /// Begins a new file if the current one holds commits, after whoever leads now.
     pub(crate) fn end_file(&self) -> Result<()> {
         self.writer.lock().end_file()

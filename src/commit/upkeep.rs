@@ -59,21 +59,15 @@ impl Upkeep {
         }
     }
 
-    /// Prepares space if that was asked for, for whoever is at another chore meanwhile. Whether to go on with that.
-    pub(crate) fn see_to_space(&self) -> bool {
-        let mut wishes = self.wishes.lock();
-        if wishes.stopped {
-            return false;
-        }
-        let wish = wishes.prepare.take();
-        drop(wishes);
+    /// Prepares space if that was asked for, for whoever is at another chore meanwhile.
+    pub(crate) fn see_to_space(&self) {
+        let wish = self.wishes.lock().prepare.take();
         if let Some((prepared, used)) = wish {
             prepare(&prepared, used);
         }
-        true
     }
 
-    /// Lets whoever waits go, and whoever is at a long chore end it early.
+    /// Lets whoever waits go.
     pub(crate) fn stop(&self) {
         self.wishes.lock().stopped = true;
         self.wake.notify_all();

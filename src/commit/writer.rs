@@ -269,6 +269,11 @@ impl Writer {
         Ok(())
     }
 
+    /// Bytes of the journal that hold frames, about.
+    pub(crate) fn unsealed_bytes(&self) -> u64 {
+        self.backlog.files().saturating_mul(self.appender.capacity()).saturating_add(self.appender.offset())
+    }
+
     /// Begins a new file if the current one holds commits: so that it can be sealed.
     pub(crate) fn end_file(&mut self) -> Result<()> {
         self.check_open()?;

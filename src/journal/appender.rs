@@ -207,6 +207,11 @@ impl Appender {
         &self.prepared
     }
 
+    /// Bytes of a full file.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
     /// Behind the last frame.
     pub(crate) fn offset(&self) -> u64 {
         self.offset

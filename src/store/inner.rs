@@ -60,6 +60,10 @@ pub(crate) struct Writing {
     pub(crate) closing: Mutex<Closing>,
 }
 
+/// A journal of fewer bytes is not sealed at a close: opening reads it in a millisecond or two, and a store that is opened
+/// and closed often would come to consist of small segments.
+const SEALED_AT_CLOSE_BYTES: u64 = 1 << 20;
+
 /// What closing takes away. Its lock is held for the whole of a close, so that two do not mix.
 #[derive(Debug)]
 pub(crate) struct Closing {
@@ -78,13 +82,10 @@ impl Inner {
 
     /// Seals all that was appended so far; how many journal files that were.
     pub(crate) fn seal(&self) -> Result<u64> {
-        let Access::Write(writing) = &self.access else { return Err(self.read_only()) };
-        writing.committer.end_file()?;
-        let mut sealed = 0;
-        while writing.sealer.seal_oldest(&writing.committer, &|| true)? {
-            sealed += 1;
+        match &self.access {
+            Access::Write(writing) => writing.seal(),
+            Access::Read(_) => Err(self.read_only()),
         }
-        Ok(sealed)
     }
 
     fn read_only(&self) -> Error {
@@ -122,6 +123,24 @@ impl Inner {
 }
 
 impl Writing {
+    /// Seals all that was appended so far; how many journal files that were.
+    fn seal(&self) -> Result<u64> {
+        self.committer.end_file()?;
+        let mut sealed = 0;
+        while self.sealer.seal_oldest(&self.committer, &|| ())? {
+            sealed += 1;
+        }
+        Ok(sealed)
+    }
+
+    /// Seals what would take the next opening long to read, if that is not left to the caller. Should it fail, the next
+    /// opening takes long.
+    fn seal_at_close(&self) {
+        if self.upkeep.is_some() && self.committer.unsealed_bytes() >= SEALED_AT_CLOSE_BYTES {
+            let _ = self.seal();
+        }
+    }
+
     fn close(&self, snapshots: &Snapshots) -> Result<()> {
         let mut closing = self.closing.lock();
         if let Some(upkeep) = &self.upkeep {
@@ -133,6 +152,7 @@ impl Writing {
             // A panic in it has nothing to tell that the writer will not meet.
             let _ = thread.join();
         }
+        self.seal_at_close();
         let closed = self.committer.close();
         // Before the lock is free: whoever opens the store next has the snapshots to itself.
         snapshots.refuse_writes(ErrorKind::Closed);

@@ -43,7 +43,7 @@ impl Maintainer {
             match self.sealer.seal_oldest(&self.committer, &|| self.upkeep.see_to_space()) {
                 Ok(true) => {}
                 Ok(false) => return,
-                // It is tried again when the next file is full. Until then nobody waits for it; `stats` tells.
+                // It is tried again when the next file is full. Until then nobody waits for it, and `stats` tells.
                 Err(_) => return self.backlog.give_up(),
             }
         }

@@ -41,23 +41,21 @@ pub(crate) struct Sealer {
     pub(super) failures: AtomicU64,
 }
 
-/// How many events are sealed between two looks at whether to go on.
+/// How many events are written between two looks at what else there is to do.
 const EVENTS_A_LOOK: usize = 4096;
 
 /// An event of a journal file: which of its commits it is in, and its number there.
 type InFile = (usize, u32);
 
 impl Sealer {
-    /// Seals the oldest journal file, if it is full. Whether there was one.
-    ///
-    /// `goes_on` is asked every now and then. Once it says no, the file is left as it is and the answer is `Closed`.
-    pub(super) fn seal_oldest(&self, committer: &Committer, goes_on: &dyn Fn() -> bool) -> Result<bool> {
+    /// Seals the oldest journal file, if it is full. Whether there was one. `meanwhile` is called every now and then.
+    pub(super) fn seal_oldest(&self, committer: &Committer, meanwhile: &dyn Fn()) -> Result<bool> {
         let mut broken = self.turn.lock();
         if let Some(error) = &*broken {
             return Err(error.clone());
         }
         let Some(file) = self.log.files.oldest_full() else { return Ok(false) };
-        let sealed = self.seal(committer, &file, goes_on);
+        let sealed = self.seal(committer, &file, meanwhile);
         if let Err(failure) = &sealed {
             self.failures.fetch_add(1, Ordering::Relaxed);
             if let CreateFailure::Unknown(error) = failure {
@@ -76,7 +74,7 @@ impl Sealer {
         &self,
         committer: &Committer,
         file: &JournalFile,
-        goes_on: &dyn Fn() -> bool,
+        meanwhile: &dyn Fn(),
     ) -> Result<(), CreateFailure> {
         let (commits, end) = read_full(file)?;
         committer.check_in_place()?;
@@ -91,14 +89,16 @@ impl Sealer {
             compression: self.compression,
         };
         let mut events = sorted.iter().enumerate().filter_map(|(number, at)| {
-            let ends = number.is_multiple_of(EVENTS_A_LOOK) && !goes_on();
-            if ends { Some(Err(ended())) } else { sealed_event(&commits, *at).map(Ok) }
+            if number.is_multiple_of(EVENTS_A_LOOK) {
+                meanwhile();
+            }
+            sealed_event(&commits, *at).map(Ok)
         });
         write_segment(&*self.disk, &dir, new, &mut events)?;
         // Durable now: the segment. It does not count before the manifest names it.
         let cache = Arc::clone(&self.log.cache);
         let segment = Arc::new(Segment::open(&*self.disk, &dir, self.store, file.number, cache)?);
-        compare(&segment, &commits, &sorted, goes_on)?;
+        compare(&segment, &commits, &sorted, meanwhile)?;
         committer.publish(segment)?;
         // From here on the segment counts. A file that cannot be removed is removed by the next opening.
         let _ = self.disk.remove(&file.path);
@@ -127,11 +127,6 @@ impl Sealer {
     }
 }
 
-/// Somebody closes the store.
-fn ended() -> Error {
-    Error::new(ErrorKind::Closed, "the store was closed while a journal file was sealed")
-}
-
 /// The events of these commits, sorted by stream, and in each by version.
 fn sorted(commits: &[CommitView]) -> Vec<InFile> {
     // Commits hold the versions of a stream in ascending order.
@@ -156,7 +151,7 @@ fn compare(
     segment: &Arc<Segment>,
     commits: &[CommitView],
     sorted: &[InFile],
-    goes_on: &dyn Fn() -> bool,
+    meanwhile: &dyn Fn(),
 ) -> Result<()> {
     let differs = |what: String| {
         Error::new(ErrorKind::Corrupt, format!("segment {}, as it was written: {what}", segment.number()))
@@ -164,9 +159,7 @@ fn compare(
     let mut expected = sorted.iter().filter_map(|at| sealed_event(commits, *at));
     for block in segment.blocks(0..segment.events()) {
         let block = block?;
-        if !goes_on() {
-            return Err(ended());
-        }
+        meanwhile();
         for ordinal in block.ordinals() {
             let (event, wanted) = (block.event(ordinal), expected.next());
             let extension = block.extension(ordinal);

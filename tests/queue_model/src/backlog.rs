@@ -45,6 +45,7 @@ fn append_beside_sealing(callers: usize, files: u64) {
         move || {
             for _ in 0..files {
                 committer.check_in_place().expect("open");
+                assert!(committer.unsealed_bytes() > 0);
                 committer.end_file().expect("open");
                 committer.end_file().expect("open");
                 committer.publish(Arc::new(Segment)).expect("open");

@@ -75,7 +75,7 @@ fn space_is_seen_to_during_a_long_chore_and_a_wish_to_seal_is_heard() {
                 while let Some(chore) = upkeep.next() {
                     match chore {
                         Chore::Prepare(prepared, used) => prepare(&prepared, used),
-                        Chore::Seal => drop((0..3).all(|_| upkeep.see_to_space())),
+                        Chore::Seal => (0..3).for_each(|_| upkeep.see_to_space()),
                     }
                 }
             }

@@ -104,6 +104,11 @@ impl Writer {
         self.check_open()
     }
 
+    /// The real one asks its files.
+    pub(crate) fn unsealed_bytes(&self) -> u64 {
+        self.backlog.files()
+    }
+
     /// The real one begins a new file.
     pub(crate) fn end_file(&mut self) -> Result<()> {
         self.check_open()?;
