@@ -64,6 +64,15 @@ impl Compressor {
     }
 }
 
+/// Whether so many bytes may have been stored for `raw_len`.
+pub(super) fn may_be(codec: u8, stored_len: u32, raw_len: u32) -> bool {
+    match codec {
+        NONE => stored_len == raw_len,
+        LZ4 | ZSTD => stored_len < raw_len,
+        _ => false,
+    }
+}
+
 /// What was stored, decompressed to exactly `raw_len` bytes.
 pub(super) fn decompress(codec: u8, stored: &[u8], raw_len: usize) -> Result<Vec<u8>, BadBlock> {
     if codec == NONE {

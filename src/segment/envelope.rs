@@ -127,6 +127,17 @@ impl Envelope {
         Some(u64::from(stored) + ENVELOPE_BYTES as u64)
     }
 
+    /// Bytes of the block whose envelope these bytes may be, envelope included: all but its checksum speaks for it.
+    pub(super) fn likely(bytes: &[u8]) -> Option<u64> {
+        let [kind, codec, 0, 0] = *bytes.first_chunk()? else { return None };
+        let kind = BlockKind::from_u8(kind)?;
+        let mut cursor = Cursor::new(bytes.get(4..)?);
+        let (stored_len, raw_len) = (cursor.u32()?, cursor.u32()?);
+        let is_within = kind.raw_bytes_max().is_some_and(|most| u64::from(raw_len) <= most as u64);
+        let is_likely = is_within && compress::may_be(codec, stored_len, raw_len);
+        is_likely.then_some(u64::from(stored_len) + ENVELOPE_BYTES as u64)
+    }
+
     /// What the envelope of a whole block says, and what is stored. The checksum held.
     pub(super) fn open(block: &[u8], seed: Seed) -> Result<(Self, &[u8]), BadBlock> {
         let (envelope, stored) = block.split_at_checked(ENVELOPE_BYTES).ok_or(BadBlock::Cut)?;

@@ -37,7 +37,7 @@ use crate::types::{Chain, Timestamp};
 use super::directory::Totals;
 use super::envelope::ENVELOPE_BYTES;
 use super::event_block::Bounds;
-use super::header::{HEADER_BYTES, Identity, put_chain, read_chain};
+use super::header::{self, HEADER_BYTES, Identity, put_chain, read_chain};
 use super::id_block::IDS_PER_BLOCK;
 use super::order_block::POSITIONS_PER_BLOCK;
 
@@ -120,6 +120,11 @@ impl Footer {
         let crc = identity.seed().checksum(&[&bytes]);
         put_u32(&mut bytes, crc);
         bytes
+    }
+
+    /// Which segment the bytes of a footer say they are of.
+    pub(super) fn claim(bytes: &[u8; FOOTER_BYTES]) -> Option<Identity> {
+        header::claim_of(bytes, MAGIC)
     }
 
     /// The footer at the end of a file of `file_bytes` bytes.

@@ -54,7 +54,10 @@ impl Identity {
             return Err(bad(0, "not the header or the footer of a segment"));
         }
         let version = cursor.u32().unwrap_or_default();
-        if version > FORMAT_VERSION {
+        let crc = bytes.split_last_chunk::<4>();
+        let is_sound =
+            crc.is_some_and(|(checked, crc)| self.seed().checksum(&[checked]).to_le_bytes() == *crc);
+        if is_sound && version > FORMAT_VERSION {
             return Err(Error::new(
                 ErrorKind::UnsupportedVersion,
                 format!("{}: segment format {version} is newer than {FORMAT_VERSION}", path.display()),
@@ -65,9 +68,6 @@ impl Identity {
             return Err(bad(16, "the segment belongs to another store, or its store id is damaged"));
         }
         let number = cursor.u64();
-        let crc = bytes.split_last_chunk::<4>();
-        let is_sound =
-            crc.is_some_and(|(checked, crc)| self.seed().checksum(&[checked]).to_le_bytes() == *crc);
         if !is_sound || version != FORMAT_VERSION || zeros != Some(0) {
             return Err(bad(bytes.len() as u64 - 4, "checksum of the segment's header or footer differs"));
         }
@@ -76,6 +76,21 @@ impl Identity {
         }
         Ok(())
     }
+}
+
+/// Which segment the bytes of a header or a footer say they are of, if they begin like one. Believed of nobody.
+pub(super) fn claim_of(bytes: &[u8], magic: [u8; 8]) -> Option<Identity> {
+    let mut cursor = Cursor::new(bytes);
+    if cursor.array() != Some(magic) {
+        return None;
+    }
+    let (_version, _zero) = (cursor.u32()?, cursor.u32()?);
+    Some(Identity { store: StoreId::from_bytes(cursor.array()?), number: cursor.u64()? })
+}
+
+/// Which segment a header says it is of.
+pub(super) fn claim(bytes: &[u8; HEADER_BYTES]) -> Option<Identity> {
+    claim_of(bytes, MAGIC)
 }
 
 pub(super) fn put_chain(bytes: &mut Vec<u8>, chain: Chain) {

@@ -19,6 +19,8 @@ mod header;
 mod id_block;
 mod order_block;
 mod output;
+mod pieces;
+mod search;
 mod segment_file;
 mod stable_hash;
 mod stream_block;
@@ -31,6 +33,7 @@ mod write;
 
 pub(crate) use block_cache::BlockCache;
 pub(crate) use event_block::EventBlock;
+pub(crate) use search::{FoundSegment, identify_segments, search_segments};
 pub(crate) use segment_file::Segment;
 pub(crate) use stream_block::StreamRun;
 pub(crate) use write::{NewSegment, SealedEvent, write_segment};

@@ -13,6 +13,7 @@ mod read;
 mod recovery_report;
 mod salvage;
 mod salvage_report;
+mod salvage_sealed;
 mod sealer;
 mod stats;
 mod stream;

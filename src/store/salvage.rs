@@ -1,7 +1,7 @@
 //! Salvage: all sound events of a damaged store, written into a new one. The old store is only read.
 //!
-//! Order of steps: the old store is verified, for the list of its damage; its files are searched for frames; the frames are
-//! put in order; the new store is made; the commits are brought over one by one, buffered; the new store is closed, which
+//! Order of steps: the old store is verified, for the list of its damage; its segments are searched for blocks and its journal
+//! for frames; the frames are put in order; the new store is made; the commits are brought over one by one, buffered; the new store is closed, which
 //! makes all of it durable. Nothing is made before the old store was read through once.
 
 use std::collections::HashMap;
@@ -13,11 +13,16 @@ use std::sync::Arc;
 use crate::commit::{Request, StreamCheck};
 use crate::disk::{Disk, number_of};
 use crate::error::{Error, ErrorKind, Quoted, Result};
-use crate::journal::{CommitView, Damage, FoundFrame, FoundReader, History, Search, history, search};
-use crate::types::{ClosedAt, Durability, ExpectedVersion, NewEvent, Position, StreamName, Version};
+use crate::journal::{Damage, FoundFrame, FoundReader, History, Search, history, search};
+use crate::segment::search_segments;
+use crate::types::{
+    ClosedAt, Durability, ExpectedVersion, NewEvent, Position, RecordedEvent, StoreId, StreamName, Version,
+};
 
 use super::open::journal_dir;
 use super::salvage_report::{LostEnd, LostVersions, SalvageReport};
+use super::salvage_sealed::rows;
+use super::sealer::{SEGMENTS_DIR, segments_dir};
 use super::verify::{known, look};
 use super::{Creation, Options, Store, VerifyReport};
 
@@ -49,15 +54,23 @@ fn salvage(options: Options, from: &Path, new: &Path) -> Result<SalvageReport> {
     let known = known(&*disk, from)?;
     let closed = known.closed();
     let verified = look(&*disk, from, &known, closed)?;
-    let mut search = search(&*disk, &journal_dir(from), known.store)?;
+    let sealed = search_segments(&*disk, &segments_dir(from), known.store)?;
+    let mut search = search_journal(&*disk, from, known.store)?;
     let History { frames, left_out } = history(mem::take(&mut search.frames));
+    // All before where a segment starts or ends was there.
+    let ends = sealed.iter().flat_map(|segment| [segment.start, segment.end]).flatten();
+    search.began = search.began.max(ends.map(|end| (end.n, end.position)).max());
 
     let store = options.creation(Creation::IfMissing).durability(Durability::Buffered).open(new)?;
     let reader = FoundReader::new(&*disk, &search, known.store);
     let report = begin_report(&search, left_out, &verified, &store);
-    let mut salvage =
-        Salvage { store: &store, reader, search: &search, versions: HashMap::new(), next: 0, report };
-    for frame in &frames {
+    let (disk, versions) = (&*disk, HashMap::new());
+    let mut salvage = Salvage { store: &store, disk, reader, search: &search, versions, next: 0, report };
+    let mut rest = frames.iter().peekable();
+    for row in rows(sealed) {
+        salvage.bring_sealed(&row, &mut rest)?;
+    }
+    for frame in rest {
         salvage.bring(frame)?;
     }
     let mut report = salvage.end(&frames, closed, &verified);
@@ -66,6 +79,19 @@ fn salvage(options: Options, from: &Path, new: &Path) -> Result<SalvageReport> {
     report.damages.sort_by(|a, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
     report.damages.dedup();
     Ok(report)
+}
+
+/// Searches the journal. One that is not there has nothing in it, if there are segments.
+fn search_journal(disk: &dyn Disk, root: &Path, store: StoreId) -> Result<Search> {
+    let dir = journal_dir(root);
+    match disk.resolve(&dir) {
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && disk.resolve(&segments_dir(root)).is_ok() =>
+        {
+            Ok(Search::default())
+        }
+        _ => search(disk, &dir, store),
+    }
 }
 
 /// Whether there is something to read, and a place to write to that is not part of it.
@@ -109,16 +135,7 @@ fn begin_report(
     store: &Store,
 ) -> SalvageReport {
     let left_out = left_out.iter().filter(|frame| frame.end_position > frame.first_position);
-    let left_out = left_out.map(|frame| Damage {
-        path: search.path(frame).to_owned(),
-        offset: frame.offset,
-        what: format!(
-            "commit {} with {} events from position {} on contradicts others",
-            frame.n,
-            frame.end_position - frame.first_position,
-            frame.first_position
-        ),
-    });
+    let left_out = left_out.map(|frame| contradicts(search, frame));
     SalvageReport {
         store_id: verified.store_id,
         new_store_id: store.id(),
@@ -134,22 +151,42 @@ fn begin_report(
     }
 }
 
-struct Salvage<'a> {
+/// What is told of a frame that is left out.
+fn contradicts(search: &Search, frame: &FoundFrame) -> Damage {
+    Damage {
+        path: search.path(frame).to_owned(),
+        offset: frame.offset,
+        what: format!(
+            "commit {} with {} events from position {} on contradicts others",
+            frame.n,
+            frame.end_position - frame.first_position,
+            frame.first_position
+        ),
+    }
+}
+
+pub(super) struct Salvage<'a> {
     store: &'a Store,
-    reader: FoundReader<'a>,
+    /// The old store's.
+    pub(super) disk: &'a dyn Disk,
+    pub(super) reader: FoundReader<'a>,
     search: &'a Search,
     /// The next version of every stream, as the old store counts.
     versions: HashMap<StreamName, u64>,
     /// The next position, as the old store counts.
-    next: u64,
-    report: SalvageReport,
+    pub(super) next: u64,
+    pub(super) report: SalvageReport,
 }
 
 impl Salvage<'_> {
     /// Brings the commit of one frame over. If it cannot be, it is a gap before the next one.
-    fn bring(&mut self, frame: &FoundFrame) -> Result<()> {
+    pub(super) fn bring(&mut self, frame: &FoundFrame) -> Result<()> {
         // The store was closed here; that tells where it was.
         if frame.end_position > frame.first_position {
+            if frame.first_position < self.next {
+                self.leave_out(frame);
+                return Ok(());
+            }
             let path = self.search.path(frame);
             let commit = match self.reader.read(frame) {
                 Ok(commit) => commit,
@@ -158,47 +195,59 @@ impl Salvage<'_> {
                     return Ok(());
                 }
             };
-            match self.append(&commit) {
-                Ok(()) => {}
-                // Nobody's append was ever taken so: somebody made the frame by hand.
-                Err(error) if error.kind() == ErrorKind::Invalid => {
-                    let error = Error::corrupt(path, frame.offset, error.what());
-                    self.report.damages.extend(Damage::of(path, &error));
-                    return Ok(());
-                }
-                Err(error) => return Err(error),
+            let events: Vec<RecordedEvent> = (0..commit.event_count()).map(|at| commit.event(at)).collect();
+            if !self.append(&events, path, frame.offset)? {
+                return Ok(());
             }
         }
         self.lose_up_to(frame.first_position);
-        self.next = frame.end_position;
+        self.next = self.next.max(frame.end_position);
         Ok(())
     }
 
-    fn append(&mut self, commit: &CommitView) -> Result<()> {
+    /// Takes note of a commit that others contradict.
+    pub(super) fn leave_out(&mut self, frame: &FoundFrame) {
+        self.report.left_out.push(contradicts(self.search, frame));
+    }
+
+    /// Appends the events of one commit, found in a file at `offset`. Whether it was one that somebody may have appended:
+    /// else it is told as damage.
+    pub(super) fn append(&mut self, events: &[RecordedEvent], path: &Path, offset: u64) -> Result<bool> {
+        match self.try_append(events) {
+            Ok(()) => Ok(true),
+            // Nobody's append was ever taken so: somebody made it by hand.
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                let error = Error::corrupt(path, offset, error.what());
+                self.report.damages.extend(Damage::of(path, &error));
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn try_append(&mut self, recorded: &[RecordedEvent]) -> Result<()> {
+        let Some(first) = recorded.first() else { return Ok(()) };
         let mut streams: Vec<StreamCheck> = Vec::new();
         let mut numbers: HashMap<StreamName, usize> = HashMap::new();
         let mut events: Vec<(usize, NewEvent)> = Vec::new();
-        let mut versions: Vec<Version> = Vec::new();
-        for at in 0..commit.event_count() {
-            let event = commit.event(at);
+        for event in recorded {
             let name = StreamName::new(event.stream())?;
             let number = *numbers.entry(name.clone()).or_insert(streams.len());
             if number == streams.len() {
                 streams.push(StreamCheck { name, expected: vec![ExpectedVersion::Any] });
             }
-            versions.push(event.version());
             events.push((number, event.to_new_event()));
         }
         let names: Vec<StreamName> = streams.iter().map(|stream| stream.name.clone()).collect();
         let inner = self.store.inner();
-        let request = Request::copy(streams, &events, commit.recorded_at(), &inner.ids)?;
+        let request = Request::copy(streams, &events, first.recorded_at(), &inner.ids)?;
         let receipt = inner.commit(request)?;
         self.report.commits += 1;
         self.report.events += events.len() as u64;
         self.report.recorded_at_held += u64::from(receipt.recorded_at_was_held());
-        for ((number, _), version) in events.iter().zip(versions) {
+        for ((number, _), event) in events.iter().zip(recorded) {
             if let Some(name) = names.get(*number) {
-                self.follow(name, version);
+                self.follow(name, event.version());
             }
         }
         Ok(())
@@ -218,7 +267,7 @@ impl Salvage<'_> {
     }
 
     /// The events from the last one that was brought over up to `position` are lost.
-    fn lose_up_to(&mut self, position: u64) {
+    pub(super) fn lose_up_to(&mut self, position: u64) {
         if position > self.next {
             self.report.lost.push(Position::new(self.next)..Position::new(position));
             self.next = position;
@@ -264,7 +313,10 @@ impl Salvage<'_> {
 
 /// Whether damage lies in the journal behind the last frame.
 fn is_behind(damage: &Damage, search: &Search, last: Option<&FoundFrame>) -> bool {
-    let number = |path: &Path| path.file_name().and_then(|name| number_of(name.to_str()?));
+    let number = |path: &Path| {
+        let is_sealed = path.parent().is_some_and(|dir| dir.ends_with(SEGMENTS_DIR));
+        path.file_name().filter(|_| !is_sealed).and_then(|name| number_of(name.to_str()?))
+    };
     let (Some(file), Some(last)) = (number(&damage.path), last) else {
         return number(&damage.path).is_some();
     };

@@ -9,12 +9,13 @@ use crate::disk::Disk;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, Damage, identify, verify_files};
 use crate::manifest::{MANIFEST_NAME, Manifest, read_durable_mark};
-use crate::segment::Segment;
+use crate::segment::{Segment, identify_segments};
 use crate::snapshot::verify_snapshots;
 use crate::types::{Chain, ClosedAt, Position, StoreId, Timestamp};
 
 use super::Options;
 use super::open::{SNAPSHOTS_DIR, journal_dir};
+use super::sealer::segments_dir;
 use super::verify_sealed::verify_sealed;
 
 /// What [`Store::verify`](crate::Store::verify) found.
@@ -111,7 +112,7 @@ pub(super) struct Known {
     pub(super) manifest: Result<Manifest, Damage>,
 }
 
-/// Which store it is, by its manifest or else by its journal.
+/// Which store it is, by its manifest or else by its journal or its segments.
 pub(super) fn known(disk: &dyn Disk, root: &Path) -> Result<Known> {
     let path = root.join(MANIFEST_NAME);
     let missing = || Error::corrupt(&path, 0, "the manifest is missing: not a store");
@@ -125,7 +126,9 @@ pub(super) fn known(disk: &dyn Disk, root: &Path) -> Result<Known> {
         return Err(error);
     }
     let hint = Manifest::named_store(disk, root);
-    match (identify(disk, &journal_dir(root), hint), Damage::of(&path, &error)) {
+    let named = identify(disk, &journal_dir(root), hint)
+        .or_else(|| identify_segments(disk, &segments_dir(root), hint));
+    match (named, Damage::of(&path, &error)) {
         (Some(store), Some(damage)) => Ok(Known { store, manifest: Err(damage) }),
         // Nothing tells whose files these are: nothing can be checked.
         _ => Err(error),

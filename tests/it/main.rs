@@ -54,6 +54,7 @@ mod roll_after_close;
 mod salvage;
 mod salvage_disk;
 mod salvage_hostile;
+mod salvage_sealed;
 mod sealing;
 mod skip_damage;
 #[cfg(feature = "bincode")]

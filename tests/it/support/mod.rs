@@ -19,6 +19,7 @@ mod rng;
 #[cfg(feature = "bincode")]
 pub(crate) mod runner;
 mod seal;
+pub(crate) mod segments;
 mod sim_crash;
 mod sim_disk;
 mod sim_file;

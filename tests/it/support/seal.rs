@@ -45,6 +45,8 @@ impl Seal {
         } else if dir == "journal" {
             self.journal_header(number, bytes);
             self.frames(number, bytes, FRAMES_AT);
+        } else if dir == "segments" {
+            self.segment(number, bytes);
         } else if dir == "snapshots" {
             self.pack(number, bytes);
         }
@@ -109,6 +111,41 @@ impl Seal {
     pub(crate) fn frame_header(self, number: u64, bytes: &mut [u8], at: usize) {
         let crc = self.crc(number, &[&bytes[at..at + 52]]);
         bytes[at + 52..at + 56].copy_from_slice(&crc);
+    }
+
+    /// The checksums of a segment's header, of every block, as far as one is found behind another, and of its footer.
+    pub(crate) fn segment(self, number: u64, bytes: &mut [u8]) {
+        const FOOTER_BYTES: usize = 192;
+        if bytes.len() < 64 + FOOTER_BYTES {
+            return;
+        }
+        let crc = self.crc_of_segment(number, &[&bytes[..60]]);
+        bytes[60..64].copy_from_slice(&crc);
+        let end = bytes.len();
+        let crc = self.crc_of_segment(number, &[&bytes[end - FOOTER_BYTES..end - 4]]);
+        bytes[end - 4..].copy_from_slice(&crc);
+        let mut at = 64;
+        while let Some(block) = self.block(number, &mut bytes[at..end - FOOTER_BYTES]) {
+            at += block;
+        }
+    }
+
+    /// The checksum of the block at the start of `bytes`; its length, if all of it is there.
+    pub(crate) fn block(self, number: u64, bytes: &mut [u8]) -> Option<usize> {
+        const ENVELOPE_BYTES: usize = 24;
+        let stored_len = u32::from_le_bytes(bytes.get(4..8)?.try_into().ok()?) as usize;
+        let end = ENVELOPE_BYTES + stored_len;
+        let crc = self.crc_of_segment(number, &[bytes.get(..20)?, bytes.get(ENVELOPE_BYTES..end)?]);
+        bytes[20..24].copy_from_slice(&crc);
+        Some(end)
+    }
+
+    fn crc_of_segment(self, number: u64, bytes: &[&[u8]]) -> [u8; 4] {
+        let mut seed = crc32fast::Hasher::new_with_initial(0);
+        [&b"segment"[..], &self.store, &number.to_le_bytes()].iter().for_each(|part| seed.update(part));
+        let mut crc = crc32fast::Hasher::new_with_initial(seed.finalize());
+        bytes.iter().for_each(|part| crc.update(part));
+        crc.finalize().to_le_bytes()
     }
 
     /// The checksums of a pack's header and of every record, as far as one is found behind another.
