@@ -75,9 +75,12 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
             None => Ok(()),
         },
     )?;
-    if manifest.closed.is_none() && !created {
+    let is_sealed = |name: &str| number_of(name).is_some_and(|number| number < begin.file);
+    let names = disk.list(&journal).map_err(|error| Error::io("listing", &journal, error))?;
+    if (manifest.closed.is_none() && !created) || names.iter().any(|name| is_sealed(name)) {
         // Whoever put the manifest there may have been killed before its name was durable: a power cut would bring back
-        // the one before it, which knows nothing of what is appended from here on.
+        // the one before it, which knows nothing of what is appended from here on, and needs the journal files that are
+        // removed below.
         disk.sync_dir(&root).map_err(|error| Error::io("syncing directory", &root, error))?;
     }
     if marked > recovered.tail.durable {
@@ -85,9 +88,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
     }
     let unfinished_manifest = unfinished_manifest();
     remove_where(disk, &root, |name| name == unfinished_manifest)?;
-    remove_where(disk, &journal, |name| {
-        is_unfinished(name) || number_of(name).is_some_and(|number| number < begin.file)
-    })?;
+    remove_where(disk, &journal, |name| is_unfinished(name) || is_sealed(name))?;
     remove_unpublished(disk, &segments_dir(&root), begin.file)?;
 
     let report = RecoveryReport {

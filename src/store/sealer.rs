@@ -34,8 +34,8 @@ pub(crate) struct Sealer {
     pub(super) store: StoreId,
     pub(super) log: Arc<Log>,
     pub(super) compression: Compression,
-    /// Held while a file is sealed, disk and all: the next one is sealed after it.
-    /// Once a sync failed of which nobody can tell what it left, nothing is sealed any more.
+    /// Held while a file is sealed, disk and all: the next one is sealed after it. Once a directory's sync has failed, that
+    /// error: a second sync may succeed and what the first one lost is lost, so nothing is sealed from then on.
     pub(super) turn: Mutex<Option<Error>>,
     /// How often it failed.
     pub(super) failures: AtomicU64,
@@ -51,8 +51,9 @@ impl Sealer {
     /// Seals the oldest journal file, if it is full. Whether there was one. `meanwhile` is called every now and then.
     pub(super) fn seal_oldest(&self, committer: &Committer, meanwhile: &dyn Fn()) -> Result<bool> {
         let mut broken = self.turn.lock();
-        if let Some(error) = &*broken {
-            return Err(error.clone());
+        if let Some(first) = &*broken {
+            let what = format!("nothing is sealed until the store is opened again, since: {first}");
+            return Err(Error::new(ErrorKind::Poisoned, what).with_source(first.clone()));
         }
         let Some(file) = self.log.files.oldest_full() else { return Ok(false) };
         let sealed = self.seal(committer, &file, meanwhile);
