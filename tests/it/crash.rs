@@ -1,8 +1,11 @@
 //! Power cuts at every call that a short history makes to its disk, and again at every call of the recovery.
 
+use std::sync::{Arc, Mutex};
+
+use crate::support::crash_states::{CrashStates, Effort};
 use crate::support::history::{Fate, History, open};
 use crate::support::runner::Runner;
-use crate::support::{Call, CallKind, Keep, Rng, SimDisk, all, event, steps};
+use crate::support::{Call, CallKind, Fault, Keep, Rng, SimDisk, Verdict, all, event, steps};
 
 /// How many calls the history makes when nothing goes wrong.
 fn calls() -> u64 {
@@ -98,4 +101,56 @@ fn a_power_cut_at_any_call_of_a_recovery_loses_nothing_either() {
     }
     println!("{states} crash states");
     assert!(states > 500);
+}
+
+/// Every call of sealing, of the recovery from that, and of the recovery from that.
+#[test]
+fn a_power_cut_at_any_call_of_sealing_loses_nothing_and_doubles_nothing() {
+    let rng = Rng::printed("power cuts while sealing", 53);
+    let mut judge = |name: &dyn std::fmt::Display, case: &mut dyn FnMut() -> Result<(), Fault>| {
+        case().unwrap_or_else(|fault| panic!("{name}: {fault}"));
+    };
+    let effort = Effort { subsets_max: 256, samples: 16, again_one_in: 120 };
+    let mut crashes = CrashStates::new(effort, 64 << 10, rng, &mut judge);
+    crashes.of(SimDisk::new(), &steps::fixed_sealed(), "sealing", &|| true);
+    let CrashStates { counts, moments, .. } = crashes;
+    println!("{counts:?} crash states by power cuts, at {moments:?} calls");
+    assert!(counts[0] > 600 && counts[1] > 300, "{counts:?}");
+}
+
+/// A store that was closed is sealed without an append, and its process killed before the new manifest's name is durable.
+/// Whoever opens it next removes the journal file that is sealed: not before that name lasts.
+#[test]
+fn a_journal_file_that_is_sealed_is_not_removed_before_the_manifest_lasts() {
+    let disk = SimDisk::new();
+    let store = open(&disk).expect("open");
+    store.stream("a").expect("name").append_raw(annals::ExpectedVersion::Any, [event("x")]).expect("append");
+    disk.on_call(|call| match call.kind {
+        CallKind::Create if call.path.starts_with("/bank/segments") => {
+            Verdict::Fail(std::io::ErrorKind::StorageFull)
+        }
+        _ => Verdict::Proceed,
+    });
+    store.seal().expect_err("the file is ended, and not sealed");
+    disk.heal();
+    store.close().expect("close");
+    let store = open(&disk).expect("open");
+    let moments: Arc<Mutex<Vec<(Call, SimDisk)>>> = Arc::default();
+    let seen = Arc::clone(&moments);
+    disk.record(move |call, disk| seen.lock().expect("moments").push((call.clone(), disk)));
+    assert_eq!(store.seal().expect("seal"), 1);
+    disk.stop_recording();
+    let mut states = 0;
+    for (call, disk) in moments.lock().expect("moments").drain(..) {
+        let disk = disk.kill();
+        drop(open(&disk).unwrap_or_else(|error| panic!("{call:?}: {error}")));
+        for number in 0..disk.crash_states().expect("few").min(256) {
+            let again = open(&disk.crash(Keep::Subset(number)));
+            let again = again.unwrap_or_else(|error| panic!("{call:?}, {number}: {error}"));
+            assert_eq!(all(&again).len(), 1, "{call:?}, {number}");
+            states += 1;
+        }
+    }
+    println!("{states} states");
+    assert!(states > 20);
 }

@@ -42,6 +42,10 @@ fn quarantine(path: &Path) -> bool {
     path.starts_with("/bank/quarantine")
 }
 
+fn segments(path: &Path) -> bool {
+    path.starts_with("/bank/segments")
+}
+
 fn snapshots(path: &Path) -> bool {
     path.starts_with("/bank/snapshots")
 }
@@ -70,6 +74,7 @@ fn caught(
         let steps = match number {
             0 => steps::fixed(),
             1 => steps::fixed_too(),
+            2 => steps::fixed_sealed(),
             _ => steps::random(&mut rng, false),
         };
         let disk = SimDisk::new();
@@ -132,6 +137,8 @@ fn a_sync_of_a_directory_that_does_nothing_is_noticed() {
         ("the journal's directory", DirSync, journal, Always),
         ("the journal's directory, in recovery", DirSync, journal, Recovering),
         ("the directory of quarantine", DirSync, quarantine, Always),
+        ("files of segments", FileSync, segments, Always),
+        ("the directory of segments", DirSync, segments, Always),
     ]);
 }
 
@@ -143,19 +150,22 @@ fn two_steps_in_another_order_are_noticed() {
         ("the last write to a journal file passes its sync", WriteAfterSync, journal, Always),
         ("the same in recovery", WriteAfterSync, journal, Recovering),
         ("the last write to a new manifest passes its sync", WriteAfterSync, new_manifest, Always),
+        ("the last write to a new segment passes its sync", WriteAfterSync, segments, Always),
     ]);
 }
 
 /// What is known to be harmless, and why. If one of these is caught, the reason holds no longer.
 #[test]
 fn lies_that_harm_nobody_are_no_false_alarms() {
-    let harmless: [Named<'_>; 4] = [
+    let harmless: [Named<'_>; 5] = [
         // A cache: a crash may cost a snapshot, never an answer. The syncs are made so that compaction does not throw away
         // old packs for a new one that a power cut takes.
         ("files of snapshots", FileSync, snapshots, Always),
         ("the directory of snapshots", DirSync, snapshots, Always),
         // Nothing is cut before the directory is synced, and with it the bytes.
         ("a copy in quarantine has its name before its bytes", NameBeforeBytes, quarantine, Always),
+        // No manifest names it before its directory is synced, and with it the bytes.
+        ("a new segment has its name before its bytes", NameBeforeBytes, segments, Always),
         // It is of zeros, and zeros are what is there without it.
         ("the last write to a new journal file passes its sync", WriteAfterSync, new_journal, Always),
     ];

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use annals::{Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Store};
 
 use crate::support::history::{Fate, History, open};
+use crate::support::steps::{self, Step};
 use crate::support::{Call, CallKind, Keep, Rng, SimDisk, Verdict, all, event, event_with_id};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
@@ -183,10 +184,10 @@ fn short_and_interrupted_calls_are_invisible() {
 }
 
 /// Fails each call of the history once, then holds everything against what was answered, then cuts the power.
-fn fail_each_call(error: io::ErrorKind) -> (u64, u64, u64) {
+fn fail_each_call(error: io::ErrorKind, steps: &[Step]) -> (u64, u64, u64) {
     let calls = {
         let disk = SimDisk::new();
-        History::run(&disk);
+        History::run_steps(&disk, steps);
         disk.calls()
     };
     let (mut refused, mut unknown) = (0, 0);
@@ -203,7 +204,7 @@ fn fail_each_call(error: io::ErrorKind) -> (u64, u64, u64) {
                 (false, _) => Verdict::Proceed,
             }
         });
-        let history = History::run(&disk);
+        let history = History::run_steps(&disk, steps);
         refused += u64::from(history.has(Fate::Refused));
         unknown += u64::from(history.has(Fate::Unknown));
         disk.heal();
@@ -216,11 +217,20 @@ fn fail_each_call(error: io::ErrorKind) -> (u64, u64, u64) {
     (calls, refused, unknown)
 }
 
+/// The history that seals, on one disk from its start to its end.
+fn sealed() -> Vec<Step> {
+    let on_one_disk = |step| if matches!(step, Step::Kill) { Step::Reopen } else { step };
+    steps::fixed_sealed().into_iter().map(on_one_disk).collect()
+}
+
 #[test]
 fn whichever_call_fails_the_answers_are_true() {
     for error in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
-        let (calls, refused, unknown) = fail_each_call(error);
+        let (calls, refused, unknown) = fail_each_call(error, &steps::fixed());
         println!("{error}: {calls} calls failed, {refused} appends refused, {unknown} unknown at the end");
+        assert!(refused > 10);
+        let (calls, refused, unknown) = fail_each_call(error, &sealed());
+        println!("sealing, {error}: {calls} calls failed, {refused} refused, {unknown} unknown at the end");
         assert!(refused > 10);
     }
 }
@@ -252,8 +262,14 @@ fn a_write_that_failed_in_part_then_a_power_cut_during_the_next_one_is_no_damage
 
 #[test]
 fn a_read_that_fails_while_opening_is_an_error_and_never_an_end() {
+    for steps in [steps::fixed(), sealed()] {
+        fail_each_read_of_opening(&steps);
+    }
+}
+
+fn fail_each_read_of_opening(steps: &[Step]) {
     let disk = SimDisk::new();
-    let history = History::run(&disk);
+    let history = History::run_steps(&disk, steps);
     let files = disk.crash(Keep::Everything).files();
     let wanted = history.check(&open(&SimDisk::with_files(&files)).expect("open"));
     let mut failed = 0;

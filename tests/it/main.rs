@@ -23,6 +23,7 @@ mod damage;
 mod damage_judged;
 #[cfg(feature = "bincode")]
 mod faults;
+mod faults_sealing;
 #[cfg(feature = "bincode")]
 mod flipped_reads;
 #[cfg(feature = "bincode")]

@@ -49,6 +49,7 @@ fn history(number: u64, budget: &Budget, tally: &mut Tally) {
     let (steps, name) = match number {
         0 => (steps::fixed(), "the first fixed history".to_owned()),
         1 => (steps::fixed_too(), "the second fixed history".to_owned()),
+        2 => (steps::fixed_sealed(), "the fixed history that seals".to_owned()),
         _ => (steps::random(&mut rng, with_faults), format!("history {number}")),
     };
     let effort = if budget.is_long() { THOROUGH } else { SHORT };

@@ -6,7 +6,7 @@ use annals::{ExpectedVersion, RecordedEvent, Store};
 
 use super::commands;
 use super::runner::Runner;
-use super::steps::{Append, Command};
+use super::steps::{Append, Command, Step};
 use super::{Fault, SimDisk, event_with_id, steps, to_usize};
 
 pub(crate) use super::runner::open;
@@ -48,8 +48,13 @@ impl History {
     /// Runs the fixed steps until the power goes. A fault on the way is met as a caller would: an answer is taken as it
     /// is, and a store that takes no more appends is opened again.
     pub(crate) fn run(disk: &SimDisk) -> Self {
+        Self::run_steps(disk, &steps::fixed())
+    }
+
+    /// The same with other steps.
+    pub(crate) fn run_steps(disk: &SimDisk, steps: &[Step]) -> Self {
         let runner = Runner::new(disk.clone());
-        runner.run(&steps::fixed()).expect("every answer on the way is true");
+        runner.run(steps).expect("every answer on the way is true");
         runner.history()
     }
 

@@ -113,6 +113,8 @@ impl Runner {
                 Step::Command(command) => self.command(&store, *command)?,
                 Step::Flush if store.flush().is_ok() => self.known().all_is_durable(),
                 Step::Flush => {}
+                Step::Seal => self.seal(&store)?,
+                Step::Retry(back) => self.retry(&store, *back)?,
                 Step::Fail(after, verdict) => self.disk.on_call(fail(*after, *verdict)),
                 Step::Reopen => {
                     let closed = store.close().is_ok();
@@ -278,6 +280,56 @@ impl Runner {
             },
         };
         Ok(())
+    }
+
+    /// Seals; nothing that readers see changes, however it ends.
+    fn seal(&self, store: &Store) -> Result<(), Fault> {
+        let before = (store.head(), store.streams().expect("streams"));
+        match store.seal().map_err(|error| (error.kind(), error)) {
+            // The file that was ended for it is synced.
+            Ok(_) => self.known().all_is_durable(),
+            Err((
+                ErrorKind::Io | ErrorKind::StorageFull | ErrorKind::Indeterminate | ErrorKind::Poisoned,
+                _,
+            )) => {}
+            Err((kind, error)) => return Err(Fault::Wrong(format!("sealing: {kind:?}: {error}"))),
+        }
+        if self.disk.is_dead() {
+            return Ok(());
+        }
+        if (store.head(), store.streams().expect("streams")) != before {
+            return Err(Fault::Wrong("sealing changed what readers see".to_owned()));
+        }
+        let read: annals::Result<Vec<_>> = store.read().iter().collect();
+        match read {
+            Ok(events) if events.len() as u64 == store.head().as_u64() => Ok(()),
+            Ok(events) => Err(Fault::Wrong(format!("{} events after sealing", events.len()))),
+            // A fault of the disk may be about a read, too.
+            Err(_) if self.disk.has_hook() => Ok(()),
+            Err(error) => Err(Fault::FalseAlarm(format!("reading after sealing: {error}"))),
+        }
+    }
+
+    /// Sends an append again that was answered: it is known, wherever it lies by now.
+    fn retry(&self, store: &Store, back: usize) -> Result<(), Fault> {
+        let (number, append) = {
+            let known = self.known();
+            let number = known.len().checked_sub(back + 1);
+            let sent = number.and_then(|number| Some((number, known.sent.get(number)?)));
+            match sent {
+                Some((number, sent)) if matches!(sent.fate, Fate::Durable | Fate::Buffered) => {
+                    let What::Append(append) = &sent.what else { return Ok(()) };
+                    (number, append.clone())
+                }
+                _ => return Ok(()),
+            }
+        };
+        match send(store, number, &append) {
+            Ok(receipt) if receipt.outcome() != Outcome::AlreadyAppended => {
+                Err(Fault::Wrong(format!("append {number} sent again is {:?}", receipt.outcome())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sends the last append again, with its ids: it is there once afterwards.

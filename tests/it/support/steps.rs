@@ -29,6 +29,10 @@ pub(crate) enum Step {
     Group(Vec<Append>),
     Command(Command),
     Flush,
+    /// All that was appended is sealed.
+    Seal,
+    /// The append so many back is sent again, with its ids.
+    Retry(usize),
     /// Closed and opened again.
     Reopen,
     /// The process is killed, the machine is not, and the store is opened again.
@@ -99,9 +103,43 @@ pub(crate) fn fixed_too() -> Vec<Step> {
     steps
 }
 
+/// Sealing: of one file and of several, of commits that were only buffered, right after opening, with nothing to seal, and
+/// by a store that was closed cleanly and is sealed before anything is appended; retries of what was sealed.
+pub(crate) fn fixed_sealed() -> Vec<Step> {
+    let group = [30, 400].map(|bytes| append(&["a", "b"], bytes, Durability::Synced)).to_vec();
+    vec![
+        synced(&["a"], 20),
+        buffered(&["b", "a", "c"], 600),
+        Step::Seal,
+        Step::Retry(1),
+        synced(&["a"], 10),
+        synced(&["large"], 40_000),
+        synced(&["large", "a"], 30_000),
+        buffered(&["c"], 10),
+        Step::Reopen,
+        Step::Retry(5),
+        Step::Seal,
+        Step::Reopen,
+        Step::Seal,
+        synced(&["b"], 700),
+        Step::Kill,
+        Step::Seal,
+        Step::Group(group),
+        synced(&["large"], 50_000),
+        synced(&["large"], 20_000),
+        Step::Reopen,
+        Step::Seal,
+        buffered(&["a"], 10),
+        Step::Retry(2),
+        Step::Seal,
+        Step::Kill,
+        buffered(&["c", "b"], 300),
+    ]
+}
+
 /// What is done with a store that was opened after a crash: it goes on as if nothing had been.
 pub(crate) fn afterwards() -> Vec<Step> {
-    vec![synced(&["after"], 30), buffered(&["after", "a"], 20), Step::Reopen]
+    vec![synced(&["after"], 30), buffered(&["after", "a"], 20), Step::Seal, Step::Reopen]
 }
 
 /// A row of steps by chance; with `faults`, one or two calls on the way fail.
@@ -118,13 +156,15 @@ pub(crate) fn random(rng: &mut Rng, faults: bool) -> Vec<Step> {
 }
 
 fn any(rng: &mut Rng) -> Step {
-    match rng.index(22) {
+    match rng.index(26) {
         0..=7 => Step::Append(any_append(rng, Durability::Synced)),
         8..=13 => Step::Append(any_append(rng, Durability::Buffered)),
         14 => Step::Group((0..2 + rng.index(3)).map(|_| any_append(rng, Durability::Synced)).collect()),
         15 => Step::Flush,
         16..=17 => Step::Reopen,
         18 => Step::Kill,
+        22..=24 => Step::Seal,
+        25 => Step::Retry(rng.index(12)),
         _ => {
             let state_bytes = if rng.chance(12) { 90_000 } else { 10 + rng.index(900) };
             Step::Command(Command { id: ["1", "2"][rng.index(2)], state_bytes })
