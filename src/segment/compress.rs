@@ -8,7 +8,13 @@
 //! A block that does not become smaller by a sixteenth is stored as it is. None becomes smaller than a 255th, as lz4 cannot do
 //! otherwise: so what is allocated to decompress one follows from bytes that are there.
 
+#[cfg(feature = "zstd")]
+use std::cell::RefCell;
+
 use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
+
+#[cfg(feature = "zstd")]
+use zstd::bulk::Decompressor;
 
 use crate::types::Compression;
 
@@ -27,11 +33,19 @@ pub(super) struct Compressor {
     codec: Compression,
     table: CompressTable,
     buffer: Vec<u8>,
+    #[cfg(feature = "zstd")]
+    zstd: Option<zstd::bulk::Compressor<'static>>,
 }
 
 impl Compressor {
     pub(super) fn new(codec: Compression) -> Self {
-        Self { codec, table: CompressTable::default(), buffer: Vec::new() }
+        Self {
+            codec,
+            table: CompressTable::default(),
+            buffer: Vec::new(),
+            #[cfg(feature = "zstd")]
+            zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL).ok(),
+        }
     }
 
     /// The number of the codec that was used, and what to store.
@@ -60,7 +74,7 @@ impl Compressor {
     #[cfg(feature = "zstd")]
     fn zstd(&mut self, raw: &[u8]) -> Option<usize> {
         self.buffer.resize(raw.len() + 64, 0);
-        zstd::bulk::compress_to_buffer(raw, &mut self.buffer, ZSTD_LEVEL).ok()
+        self.zstd.as_mut()?.compress_to_buffer(raw, self.buffer.as_mut_slice()).ok()
     }
 }
 
@@ -94,9 +108,20 @@ pub(super) fn decompress(codec: u8, stored: &[u8], raw_len: usize) -> Result<Vec
 
 #[cfg(feature = "zstd")]
 fn decompress_zstd(stored: &[u8], raw_len: usize) -> Result<Vec<u8>, BadBlock> {
+    thread_local! {
+        // Making one asks the processor what it can do, which takes longer than a block where that is emulated.
+        static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    }
     let mut raw = vec![0; raw_len];
-    let length =
-        zstd::bulk::decompress_to_buffer(stored, raw.as_mut_slice()).map_err(|_| BadBlock::Compressed)?;
+    let held = DECOMPRESSOR.try_with(RefCell::take).ok().flatten();
+    let mut decompressor = match held {
+        Some(held) => held,
+        None => Decompressor::new().map_err(|_| BadBlock::Compressed)?,
+    };
+    let length = decompressor.decompress_to_buffer(stored, raw.as_mut_slice());
+    // A thread that ends keeps nothing any more.
+    let _ = DECOMPRESSOR.try_with(|kept| kept.replace(Some(decompressor)));
+    let length = length.map_err(|_| BadBlock::Compressed)?;
     if length == raw_len { Ok(raw) } else { Err(BadBlock::Lengths) }
 }
 

@@ -4,6 +4,7 @@ mod answers;
 mod caching;
 mod damage;
 mod faults;
+mod held;
 mod hostile;
 pub(super) mod made;
 mod parts;
