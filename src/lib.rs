@@ -69,7 +69,6 @@ mod index;
 mod journal;
 mod manifest;
 mod reader;
-#[expect(dead_code, reason = "verify and stats are to come")]
 mod segment;
 mod snapshot;
 mod store;

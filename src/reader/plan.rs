@@ -162,6 +162,14 @@ pub(super) fn shrink(range: &mut Range<u64>, end: End, count: u64) -> Range<u64>
     }
 }
 
+/// What was found from one end, in ascending order.
+pub(super) fn in_order(mut found: Vec<Found>, end: End) -> Vec<Found> {
+    if end == End::Back {
+        found.reverse();
+    }
+    found
+}
+
 /// What of `range` lies within `held`.
 pub(super) fn within(range: &Range<u64>, held: &Range<u64>) -> Range<u64> {
     held.start.max(range.start)..held.end.min(range.end)

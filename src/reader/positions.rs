@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index::{BlockRun, Found, Log, Ordered, Part, Sealed, SealedSegment, StreamKey, Tables};
 use crate::types::Filter;
 
-use super::plan::{End, PieceSize, Taken, Unreadable, next, shrink, within};
+use super::plan::{End, PieceSize, Taken, Unreadable, in_order, next, shrink, within};
 
 /// Who has read so many events of a segment one by one reads all of it.
 const FEW_EVENTS_MAX: u64 = 256;
@@ -67,10 +67,10 @@ impl Positions {
             let sealed = Arc::clone(tables.sealed());
             self.unsealed(tables, &sealed, filter, end, count).map(|found| (found, sealed))
         })?;
-        match found.is_empty() && !self.is_done() {
-            true => Ok(self.sealed(&sealed, filter, end, count)),
-            false => Ok(Taken { found, unreadable: None }),
+        if found.is_empty() && !self.is_done() {
+            return Ok(self.sealed(&sealed, filter, end, count));
         }
+        Ok(Taken { found, unreadable: None })
     }
 
     /// Up to `count` events from one end, up to the first that is sealed.
@@ -98,10 +98,7 @@ impl Positions {
                 left = left.saturating_sub(run.length);
             }
         }
-        if end == End::Back {
-            found.reverse();
-        }
-        Ok(found)
+        Ok(in_order(found, end))
     }
 
     /// Up to `count` events from one end that lie in one segment.
@@ -190,9 +187,10 @@ impl Positions {
                 return (Arc::new(few), next);
             }
         }
-        let ordered = match filter.admits_all_streams() {
-            true => of.ordered(),
-            false => Arc::new(Ordered::admitted(&of.segment, filter)),
+        let ordered = if filter.admits_all_streams() {
+            of.ordered()
+        } else {
+            Arc::new(Ordered::admitted(&of.segment, filter))
         };
         *kept = Some((number, Arc::clone(&ordered)));
         (ordered, held)

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::index::{Found, Log, SealedRun, Tables};
 use crate::types::StreamName;
 
-use super::plan::{End, PieceSize, Taken, Unreadable, next, shrink, within};
+use super::plan::{End, PieceSize, Taken, Unreadable, in_order, next, shrink, within};
 
 #[derive(Debug)]
 pub(crate) struct Versions {
@@ -29,34 +29,28 @@ impl Versions {
 
     pub(super) fn take(&mut self, log: &Log, end: End, count: u64) -> Result<Taken> {
         let found = log.index.read(|tables| self.unsealed(tables, end, count))?;
-        match found.is_empty() && !self.is_done() {
-            true => self.sealed(log, end, count),
-            false => Ok(Taken { found, unreadable: None }),
+        if found.is_empty() && !self.is_done() {
+            return self.sealed(log, end, count);
         }
+        Ok(Taken { found, unreadable: None })
     }
 
     /// Up to `count` events from one end, up to the first that is sealed.
     fn unsealed(&mut self, tables: &Tables, end: End, count: u64) -> Result<Vec<Found>> {
         let (mut piece, mut found) = (PieceSize::default(), Vec::new());
         while let Some((part, key, held)) = tables.part_of(self.name.as_str(), next(&self.left, end)) {
-            let wanted = |found: &Vec<Found>, piece: &PieceSize, left: &Range<u64>| {
-                (found.len() as u64) < count && piece.takes_more() && !left.is_empty()
-            };
-            while wanted(&found, &piece, &self.left) && held.contains(&next(&self.left, end)) {
+            while held.contains(&next(&self.left, end)) {
+                if found.len() as u64 >= count || !piece.takes_more() || self.is_done() {
+                    return Ok(in_order(found, end));
+                }
                 let version = next(&self.left, end);
                 let place = part.place(key, version).ok_or_else(|| not_found(&self.name, version))?;
                 shrink(&mut self.left, end, 1);
                 found.push(tables.find_one(part, place)?);
                 piece.add(found.last());
             }
-            if !wanted(&found, &piece, &self.left) {
-                break;
-            }
         }
-        if end == End::Back {
-            found.reverse();
-        }
-        Ok(found)
+        Ok(in_order(found, end))
     }
 
     /// Up to `count` events from one end, as far as they lie in segments.
@@ -96,9 +90,7 @@ impl Versions {
                 }
             }
         }
-        if end == End::Back {
-            taken.found.reverse();
-        }
+        taken.found = in_order(taken.found, end);
         Ok(taken)
     }
 }

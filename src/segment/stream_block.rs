@@ -127,11 +127,6 @@ impl StreamBlock {
         Some((name.unwrap_or_else(|_| unreachable!("names were checked to be text")), self.run(at)?))
     }
 
-    /// The ordinals of all of its streams' events.
-    pub(super) fn ordinals(&self) -> Range<u32> {
-        self.entries.first().map_or(self.end, |entry| entry.first_ordinal)..self.end
-    }
-
     /// Bytes of memory that it takes.
     pub(super) fn memory_bytes(&self) -> usize {
         self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>() + size_of::<Self>()

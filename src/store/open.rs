@@ -243,6 +243,15 @@ fn create(options: &Options, root: &Path, journal: &Path) -> Result<Manifest> {
             "the manifest is missing, but the journal holds commits",
         ));
     }
+    let segments = segments_dir(root);
+    let names = match disk.list(&segments) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names.map_err(|error| Error::io("listing", &segments, error))?,
+    };
+    if names.iter().any(|name| number_of(name).is_some()) {
+        let what = "the manifest is missing, but there are segments";
+        return Err(Error::corrupt(&root.join(MANIFEST_NAME), 0, what));
+    }
     let store = StoreId::from_bytes(IdSource::default().bits().to_le_bytes());
     create_first(disk, journal, store, options.journal_file_bytes)?;
     // Durable from here on: the journal's directory. A manifest may stand beside nothing less.

@@ -146,8 +146,11 @@ fn what_a_later_version_writes_is_told_as_such() {
     for at in [8, footer_at + 8] {
         let mut bytes = sound.bytes.clone();
         bytes[at] = 2;
-        let error = open_held(&bytes, 0).expect_err("newer");
-        assert_eq!(error.kind(), ErrorKind::UnsupportedVersion);
+        let damaged = open_held(&bytes, 0).expect_err("damaged");
+        assert_eq!(damaged.kind(), ErrorKind::Corrupt);
+        seal_ends(&mut bytes);
+        let newer = open_held(&bytes, 0).expect_err("newer");
+        assert_eq!(newer.kind(), ErrorKind::UnsupportedVersion);
     }
     let block = blocks(&sound.bytes)[0].clone();
     for (at, number) in [(0, 9), (1, 9), (1, 2)] {

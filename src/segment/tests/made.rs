@@ -53,8 +53,6 @@ impl Made {
 pub(in crate::segment) struct History {
     pub(in crate::segment) start: Chain,
     pub(in crate::segment) end: Chain,
-    /// In the order of their positions.
-    pub(in crate::segment) by_position: Vec<SealedEvent>,
     /// In the order of stream and version.
     pub(in crate::segment) sorted: Vec<SealedEvent>,
 }
@@ -73,15 +71,15 @@ pub(in crate::segment) fn history(made: &[Made], start: Chain, first_version: u6
         });
         *version = version.wrapping_add(1);
     }
-    let mut sorted = by_position.clone();
-    sorted.sort_by_key(|sealed| (sealed.event.stream().as_bytes().to_vec(), sealed.event.version()));
     let commits = by_position.iter().filter(|it| it.event.position() == it.event.commit_position()).count();
+    let mut sorted = by_position;
+    sorted.sort_by_key(|sealed| (sealed.event.stream().as_bytes().to_vec(), sealed.event.version()));
     let end = Chain {
         position: start.position + made.len() as u64,
         n: start.n + commits as u64 + 1,
         prev_header_crc: 77,
     };
-    History { start, end, by_position, sorted }
+    History { start, end, sorted }
 }
 
 fn recorded(made: &Made, position: u64, number: u32, version: u64) -> RecordedEvent {

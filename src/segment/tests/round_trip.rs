@@ -36,7 +36,7 @@ fn assert_says(segment: &Arc<Segment>, history: &History) {
     assert_eq!(segment.positions(), history.start.position..history.end.position);
     assert_eq!(segment.damages(), []);
     let runs = runs(history);
-    assert_eq!(segment.streams() as usize, runs.len());
+    assert_eq!(segment.footer.totals.streams as usize, runs.len());
     for (name, run) in &runs {
         assert_eq!(segment.find_stream(name).expect("read").as_ref(), Some(run), "{name}");
         assert_eq!(segment.find_stream(&format!("{name}0x")).expect("read"), None);
