@@ -8,18 +8,18 @@ use crate::support::images;
 fn judge(base: &Image, files: &Files, what: &str) -> Answer {
     let (_disk, opened) = image::open(files);
     let answer = base.judge(files, &opened).unwrap_or_else(|fault| panic!("{}: {what}: {fault}", base.name));
-    if let Ok(store) = &opened {
+    if let (Ok(store), true) = (&opened, answer != Answer::Refused) {
         images::judge_accounts(store).unwrap_or_else(|fault| panic!("{}: {what}: {fault}", base.name));
     }
     answer
 }
 
-fn is_journal(path: &std::path::Path) -> bool {
-    path.parent().is_some_and(|dir| dir.ends_with("journal"))
+fn holds_events(path: &std::path::Path) -> bool {
+    path.parent().is_some_and(|dir| dir.ends_with("journal") || dir.ends_with("segments"))
 }
 
-fn bases() -> [Image; 3] {
-    [images::closed(), images::unmarked(), images::torn()]
+fn bases() -> [Image; 5] {
+    [images::closed(), images::unmarked(), images::torn(), images::sealed(), images::sealed_and_killed()]
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn any_sector_and_any_page_that_is_zeros_or_garbage_is_an_error_or_changes_no_an
 
 #[test]
 fn a_file_of_any_length_is_an_error_or_changes_no_answer() {
-    for base in [images::closed(), images::torn()] {
+    for base in [images::closed(), images::torn(), images::sealed()] {
         for (path, bytes) in &base.files {
             let used = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
             // Every length near the ends of frames, of which some are in the middle of nothing.
@@ -103,7 +103,8 @@ fn what_is_in_the_lock_file_in_quarantine_and_in_snapshots_changes_no_answer() {
         drop(opened.expect("it opens"));
         // As it is after an opening: with what the torn tail left in quarantine.
         let after = disk.files();
-        for (path, bytes) in after.iter().filter(|(path, _)| !is_journal(path) && **path != image::manifest())
+        for (path, bytes) in
+            after.iter().filter(|(path, _)| !holds_events(path) && **path != image::manifest())
         {
             seen += 1;
             for content in
@@ -124,9 +125,12 @@ fn what_is_in_the_lock_file_in_quarantine_and_in_snapshots_changes_no_answer() {
 #[test]
 fn a_file_put_in_place_of_any_other_or_taken_from_an_older_or_another_store_is_never_taken_for_it() {
     let (older, other) = (images::older(), images::of_another_store());
+    let sealed_by_another = images::sealed().files;
     for base in bases() {
         for path in base.files.keys() {
-            for source in base.files.values().chain(older.get(path)).chain(other.get(path)) {
+            let strange =
+                [&older, &other, &sealed_by_another].into_iter().filter_map(|files| files.get(path));
+            for source in base.files.values().chain(strange) {
                 let mut files = base.files.clone();
                 files.insert(path.clone(), source.clone());
                 judge(&base, &files, &format!("another file as {}", path.display()));

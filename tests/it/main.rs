@@ -22,6 +22,8 @@ mod damage;
 #[cfg(feature = "bincode")]
 mod damage_judged;
 #[cfg(feature = "bincode")]
+mod damage_sealed;
+#[cfg(feature = "bincode")]
 mod faults;
 mod faults_sealing;
 #[cfg(feature = "bincode")]

@@ -9,6 +9,7 @@ use annals::{Options, Store};
 use crate::campaign::{Budget, Tally};
 use crate::child::{self, Limits};
 use crate::support::image::{self, Answer, Files, Image};
+use crate::support::segments::segments;
 use crate::support::{Fault, Rng, images};
 
 pub(crate) const NAME: &str = "damages";
@@ -25,8 +26,17 @@ pub(crate) fn run(budget: &Budget, tally: &mut Tally) {
     if !child::is_child(NAME) {
         return child::run(NAME, LIMITS, &COUNTS, budget, tally);
     }
-    let bases = [images::closed(), images::killed(), images::unmarked(), images::torn()];
-    let sources = Sources { older: images::older(), other: images::of_another_store() };
+    let bases = [
+        images::closed(),
+        images::killed(),
+        images::unmarked(),
+        images::torn(),
+        images::sealed(),
+        images::sealed_and_killed(),
+    ];
+    let mut other = images::sealed().files;
+    other.extend(images::of_another_store());
+    let sources = Sources { older: images::older(), other };
     let mut number = 0;
     while budget.goes_on(number, SHORT) {
         let seed = budget.seed(number);
@@ -62,7 +72,7 @@ fn judge(base: &Image, files: &Files) -> Result<Answer, Fault> {
 
 fn judge_opened(base: &Image, files: &Files, opened: &annals::Result<Store>) -> Result<Answer, Fault> {
     let answer = base.judge(files, opened)?;
-    if let Ok(store) = opened {
+    if let (Ok(store), true) = (opened, answer != Answer::Refused) {
         images::judge_accounts(store)?;
     }
     Ok(answer)
@@ -85,6 +95,15 @@ fn judge_on_real_disk(base: &Image, files: &Files) -> Result<Answer, Fault> {
         verified.map_or((false, false), |report| (report.is_sound(), report.torn_tail.is_some()));
     let (opens, cut) =
         opened.as_ref().map_or((false, false), |store| (true, store.recovery().torn_tail.is_some()));
+    // A segment is checked where it is read, and some of it is read by nobody here.
+    if !segments(&base.files).is_empty() {
+        return match (sound, answer) {
+            (true, Answer::Refused) => {
+                Err(Fault::Wrong("verify finds nothing and the store is refused".to_owned()))
+            }
+            _ => Ok(answer),
+        };
+    }
     if (sound, torn && sound) != (opens, cut) {
         let error = opened.err().map(|error| error.to_string()).unwrap_or_default();
         return Err(Fault::Wrong(format!(

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use annals::{Error, ErrorKind, Maintenance, Options, RecordedEvent, Store};
 
+use super::segments::segments;
 use super::{Fault, SimDisk};
 
 pub(crate) type Files = BTreeMap<PathBuf, Vec<u8>>;
@@ -62,8 +63,10 @@ impl Image {
 
     /// All frames, in their order, without the start of one that was never finished.
     pub(crate) fn frames(&self) -> Vec<FrameInFile> {
-        let found = self.journals().flat_map(|(path, bytes)| frames(path, bytes));
-        (1..).zip(found).take_while(|(n, frame)| frame.n == *n).map(|(_, frame)| frame).collect()
+        let mut found = self.journals().flat_map(|(path, bytes)| frames(path, bytes)).peekable();
+        // Those before it are sealed.
+        let first = found.peek().map_or(1, |frame| frame.n);
+        (first..).zip(found).take_while(|(n, frame)| frame.n == *n).map(|(_, frame)| frame).collect()
     }
 
     /// The last frame that the lock's file says was synced; 0 without one.
@@ -78,7 +81,11 @@ impl Image {
     /// What is wrong with the answer.
     pub(crate) fn judge(&self, damaged: &Files, opened: &annals::Result<Store>) -> Result<Answer, Fault> {
         let journals_are_the_same = self.journals().all(|(path, bytes)| damaged.get(path) == Some(bytes));
-        let same = journals_are_the_same && damaged.get(&manifest()) == self.files.get(&manifest());
+        let segments_are_the_same =
+            segments(&self.files).iter().all(|path| damaged.get(path) == self.files.get(path));
+        let same = journals_are_the_same
+            && segments_are_the_same
+            && damaged.get(&manifest()) == self.files.get(&manifest());
         let store = match opened {
             Ok(store) => store,
             Err(error) if same => {
@@ -88,6 +95,8 @@ impl Image {
         };
         let found = match read_all_ways(store) {
             Ok(found) => found,
+            // A segment is checked where it is read.
+            Err(ReadFault::Error(error)) if !segments_are_the_same => return refusal(&error),
             Err(ReadFault::Error(error)) => {
                 return Err(Fault::Wrong(format!("opened, and then an event cannot be read: {error}")));
             }
@@ -199,7 +208,7 @@ fn read_all_ways(store: &Store) -> Result<Vec<RecordedEvent>, ReadFault> {
         return Err(ReadFault::Differs("reading backward yields another history".to_owned()));
     }
     let mut by_stream = Vec::with_capacity(forward.len());
-    for stream in store.streams().expect("streams") {
+    for stream in store.streams()? {
         by_stream.extend(store.stream(stream.name)?.read().iter().collect::<annals::Result<Vec<_>>>()?);
     }
     by_stream.sort_by_key(RecordedEvent::position);

@@ -61,6 +61,31 @@ pub(crate) fn killed() -> Image {
     Image::of("killed", disk.crash(Keep::Everything).files(), &store)
 }
 
+/// Sealed twice, and gone on with; closed.
+pub(crate) fn sealed() -> Image {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    fill_sealed(&store);
+    store.close().expect("close");
+    Image::of("sealed", disk.files(), &store)
+}
+
+/// The same, killed.
+pub(crate) fn sealed_and_killed() -> Image {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    fill_sealed(&store);
+    Image::of("sealed and killed", disk.crash(Keep::Everything).files(), &store)
+}
+
+fn fill_sealed(store: &Store) {
+    fill(store);
+    assert!(store.seal().expect("seal") > 1);
+    (500..520).for_each(|number| append(store, number, vec![5; 800]));
+    store.seal().expect("seal");
+    (520..530).for_each(|number| append(store, number, vec![6; 300]));
+}
+
 /// One whose power went, and with it the durable mark: only later frames vouch for earlier ones.
 pub(crate) fn unmarked() -> Image {
     let mut image = killed();
