@@ -191,3 +191,48 @@ fn reused_ids_and_conflicts_of_one_batch_are_all_reported() {
     let reused = error.failures().iter().filter(|failure| matches!(failure, Failure::IdReuse(_))).count();
     assert_eq!((reused, error.conflicts().count()), (2, 1));
 }
+
+#[test]
+fn what_was_sealed_long_ago_is_known_by_its_ids_for_ever() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let open = || forgetful().journal_file_bytes(64 << 10).block_cache_bytes_max(0).open(path(&dir));
+    let store = open().expect("open");
+    let first = append(&store, first_batch()).expect("append");
+    let elsewhere = store.stream("account-2").expect("name");
+    let other = elsewhere.append_raw(ANY, [event_with_id(1, "in another stream")]).expect("append");
+    for round in 0..12_u64 {
+        // Many events of its own stream and of others, in segments behind the first.
+        let many = (0..40).map(|number| event_with_id(1_000 + round * 40 + number, vec![3; 90]));
+        append(&store, many).expect("append");
+        store.stream(format!("s-{round}")).expect("name").append_raw(ANY, [event("x")]).expect("append");
+        assert_eq!(store.seal().expect("seal"), 1);
+        assert_same_answer_for_every_expectation(&store, &first);
+    }
+    store.close().expect("close");
+    let store = open().expect("open");
+    assert_same_answer_for_every_expectation(&store, &first);
+    let again =
+        store.stream("account-2").expect("name").append_raw(ANY, [event_with_id(1, "in another stream")]);
+    let again = again.expect("a retry");
+    assert_eq!(again.outcome(), Outcome::AlreadyAppended);
+    assert!(again.positions().eq(other.positions()) && again.versions().eq(other.versions()));
+    // Some from the first segment and some from the last.
+    let far_apart = [event_with_id(3, "c"), event_with_id(1_000 + 11 * 40 + 39, vec![3; 90])];
+    let receipt = append(&store, far_apart).expect("a retry");
+    assert_eq!(receipt.outcome(), Outcome::AlreadyAppended);
+    assert_eq!(receipt.versions().map(Version::as_u64).collect::<Vec<_>>(), [2, 3 + 12 * 40 - 1]);
+    let head = store.head();
+    let refused = [
+        vec![event_with_id(1, "other content")],
+        vec![event_with_id(1, "a"), event_with_id(99_999, "and a new one")],
+        vec![event_with_id(2, "b"), event_with_id(1, "a")],
+        vec![event_with_id(1_007, vec![4; 90])],
+    ];
+    for events in refused {
+        let error = append(&store, events).expect_err("reused");
+        assert_eq!(error.kind(), ErrorKind::IdReused, "{error}");
+    }
+    assert_eq!(store.head(), head, "nothing was written");
+    let same_id_elsewhere = store.stream("account-3").expect("name").append_raw(ANY, [event_with_id(1, "a")]);
+    assert_eq!(same_id_elsewhere.expect("another stream").outcome(), Outcome::Appended);
+}

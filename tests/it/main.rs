@@ -46,6 +46,7 @@ mod read_damaged;
 mod read_from_disk;
 mod read_only;
 mod read_only_between;
+mod read_only_sealing;
 #[cfg(all(feature = "bincode", feature = "json"))]
 mod read_typed;
 mod recent;

@@ -61,6 +61,7 @@ enum Op {
         at: u64,
     },
     Flush,
+    Seal,
     Close,
     /// The process is killed: no close frame, everything written is still there.
     Kill {
@@ -104,6 +105,7 @@ fn op() -> impl Strategy<Value = Op> {
             .prop_map(|(from, backward, stream)| Op::Read { from, backward, stream }),
         3 => (0..3_u8, 0..80_u64).prop_map(|(which, at)| Op::AsOf { which, at }),
         1 => Just(Op::Flush),
+        2 => Just(Op::Seal),
         2 => Just(Op::Close),
         2 => prop_oneof![Just(0), Just(700), Just(usize::MAX)].prop_map(|recent_bytes_max| Op::Kill { recent_bytes_max }),
     ]
@@ -250,6 +252,12 @@ impl World {
             Op::Read { from, backward, stream } => self.read(*from, *backward, *stream)?,
             Op::AsOf { which, at } => self.as_of(*which, *at)?,
             Op::Flush => self.store.flush().expect("flush"),
+            Op::Seal => {
+                let sealed = self.store.seal().expect("seal");
+                *self.answers.entry("sealed".to_owned()).or_default() += sealed;
+                prop_assert_eq!(self.store.seal().expect("seal"), 0);
+                self.compare_all()?;
+            }
             Op::Close => {
                 self.store.close().expect("close");
                 self.store = open(&self.disk, &self.clock, self.recent_bytes_max);
@@ -399,8 +407,8 @@ fn the_store_does_what_a_plain_vec_does_whatever_the_caller_does() {
         }
         let mut answers = answers.borrow_mut();
         world.answers.iter().for_each(|(kind, count)| *answers.entry(kind.clone()).or_default() += count);
-        *answers.entry("files".to_owned()).or_default() +=
-            world.store.stats().expect("stats").journal_files - 1;
+        let stats = world.store.stats().expect("stats");
+        *answers.entry("files".to_owned()).or_default() += stats.journal_files + stats.segments - 1;
         world.compare_all()
     });
     if let Err(failure) = ran {
@@ -414,6 +422,7 @@ fn the_store_does_what_a_plain_vec_does_whatever_the_caller_does() {
         ("IdReused", 50),
         ("Invalid", 10),
         ("files", 50),
+        ("sealed", 100),
     ];
     for (kind, least) in wanted {
         let count = answers.borrow().get(kind).copied().unwrap_or_default();

@@ -18,6 +18,9 @@ pub(crate) enum Moment {
     BeforeIsLocked,
     AfterWrite,
     BeforeSync,
+    BeforeRename,
+    BeforeRemove,
+    BeforeSyncDir,
 }
 
 type Step = Arc<dyn Fn(Moment, &Path) -> io::Result<()> + Send + Sync>;
@@ -64,14 +67,17 @@ impl Disk for SteppingDisk {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        (self.step)(Moment::BeforeRename, to)?;
         self.disk.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        (self.step)(Moment::BeforeRemove, path)?;
         self.disk.remove(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        (self.step)(Moment::BeforeSyncDir, dir)?;
         self.disk.sync_dir(dir)
     }
 

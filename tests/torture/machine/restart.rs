@@ -139,7 +139,7 @@ impl World {
     /// Opens the store. What is armed may prevent it, once: then the disk is healed. Whether the first attempt succeeded.
     pub(crate) fn open(&mut self, setup: Setup, arms: &[Arm]) -> Result<bool, Fault> {
         self.setup = setup;
-        self.poison = None;
+        (self.poison, self.seals_no_more) = (None, false);
         arms.iter().for_each(|arm| self.disk.arm(arm));
         let mut strict = setup.strict;
         for attempt in 0..4 {

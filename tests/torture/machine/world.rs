@@ -32,6 +32,8 @@ pub(crate) struct World {
     pub(crate) clock: ManualClock,
     pub(crate) model: Model,
     pub(crate) poison: Option<Poison>,
+    /// A directory's sync failed while the store was sealed: it seals no more.
+    pub(crate) seals_no_more: bool,
     /// A write was cut short, or may have been, since the store was opened.
     pub(crate) may_be_torn: bool,
     pub(crate) setup: Setup,
@@ -70,6 +72,7 @@ impl World {
             clock: ManualClock::at(0),
             model: Model::default(),
             poison: None,
+            seals_no_more: false,
             may_be_torn: false,
             setup,
             sent: Vec::new(),
@@ -105,6 +108,7 @@ impl World {
             }
             Op::Read(read) => self.read(read)?,
             Op::Flush => self.flush()?,
+            Op::Seal => self.seal()?,
             Op::Clock(now) => {
                 self.model.now = *now;
                 self.clock.set(*now);
@@ -333,6 +337,35 @@ impl World {
         }
     }
 
+    /// Whatever becomes of it, nothing that readers see changes, and the handle goes on.
+    fn seal(&mut self) -> Result<(), Fault> {
+        let (answer, struck) = self.disk.watch(|| self.store().seal());
+        if self.disk.death().is_some() {
+            return self.rise();
+        }
+        if self.poison.is_some() {
+            return self.check_poisoned("seal", answer.map(drop));
+        }
+        match answer {
+            Ok(_) if struck.syncs > 0 || self.seals_no_more => Err(wrong("sealed though a sync failed")),
+            Ok(files) => {
+                self.count_by("journal files sealed", files);
+                self.model.all_is_durable();
+                self.disk.unstruck(|| self.compare_all_of_store())
+            }
+            Err(error) if error.kind() == ErrorKind::Indeterminate => {
+                self.check_indeterminate("seal", &struck, &error)
+            }
+            Err(error) if error.kind() == ErrorKind::Poisoned && self.seals_no_more => Ok(()),
+            Err(error) if struck.allows(error.kind()) => {
+                self.count(format!("seals ended by {:?}", error.kind()));
+                self.seals_no_more |= struck.syncs_of_named > 0;
+                Ok(())
+            }
+            Err(error) => Err(false_alarm("seal", &error)),
+        }
+    }
+
     fn check_receipt(&self, sent: &Sent, wanted: &Wanted, receipt: &BatchReceipt) -> Result<(), Fault> {
         let (outcome, positions, recorded_at): (_, Vec<usize>, Option<i64>) = match wanted {
             Wanted::Appended(events) => {
@@ -390,7 +423,7 @@ impl World {
             return Err(wrong(format!("the head is {}, not {wanted}", store.head())));
         }
         let mut versions = Vec::new();
-        for stream in store.streams().expect("streams") {
+        for stream in self.disk.unstruck(|| store.streams()).expect("streams") {
             versions.push((stream.name.as_str().to_owned(), Some(stream.version.as_u64())));
         }
         let wanted = STREAMS.iter().enumerate().filter_map(|(stream, name)| {
