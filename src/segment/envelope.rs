@@ -92,6 +92,19 @@ impl BadBlock {
 }
 
 impl BlockKind {
+    /// What the format's description calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Events => "block of events",
+            Self::Streams => "block of streams",
+            Self::Ids => "block of ids",
+            Self::Order => "block of order",
+            Self::Types => "block of types",
+            Self::Filter => "block of the filter",
+            Self::Directory => "block of the directory",
+        }
+    }
+
     fn from_u8(number: u8) -> Option<Self> {
         Some(match number {
             1 => Self::Events,

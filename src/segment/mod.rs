@@ -17,6 +17,7 @@ mod find;
 mod footer;
 mod header;
 mod id_block;
+mod inspect;
 mod order_block;
 mod output;
 mod pieces;
@@ -33,6 +34,7 @@ mod write;
 
 pub(crate) use block_cache::BlockCache;
 pub(crate) use event_block::EventBlock;
+pub(crate) use inspect::inspect_segment;
 pub(crate) use search::{FoundSegment, identify_segments, search_segments};
 pub(crate) use segment_file::Segment;
 pub(crate) use stream_block::StreamRun;

@@ -8,6 +8,7 @@
 mod compaction;
 mod directory;
 mod folded_up_to;
+mod inspect;
 mod pack;
 mod packs;
 mod record;
@@ -21,6 +22,7 @@ mod verify;
 pub use snapshot_use::{SnapshotIgnored, SnapshotUse};
 
 pub(crate) use folded_up_to::FoldedUpTo;
+pub(crate) use inspect::inspect_pack;
 pub(crate) use record::StateKind;
 pub(crate) use snapshots::{FoundSnapshot, NewSnapshot, Snapshots};
 pub(crate) use verify::verify_snapshots;

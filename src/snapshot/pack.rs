@@ -120,6 +120,16 @@ pub(super) fn encode_header(store: StoreId, number: u64) -> Vec<u8> {
     header
 }
 
+/// Whose pack a header says that it is of, and its number; `None` when it is no header.
+pub(super) fn claim(header: &[u8]) -> Option<(StoreId, u64)> {
+    let mut cursor = Cursor::new(header);
+    if cursor.array() != Some(MAGIC) {
+        return None;
+    }
+    let (_version, _zeros) = (cursor.u32()?, cursor.u32()?);
+    Some((StoreId::from_bytes(cursor.array()?), cursor.u64()?))
+}
+
 pub(super) fn decode_header(header: &[u8], store: StoreId, number: u64) -> HeaderIs {
     let mut cursor = Cursor::new(header);
     if cursor.array() != Some(MAGIC) {

@@ -9,9 +9,9 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::Codec;
 use crate::commit::Request;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::snapshot::Snapshots;
-use crate::types::{Filter, Position, RecordedEvent, StoreId, StreamName, Version};
+use crate::types::{FilePart, Filter, Position, RecordedEvent, StoreId, StreamName, Version};
 
 use super::inner::{Access, Inner};
 use super::{
@@ -132,6 +132,35 @@ impl Store {
     /// store cannot be written.
     pub fn salvage(from: impl AsRef<Path>, new: impl AsRef<Path>) -> Result<SalvageReport> {
         Options::new().salvage(from, new)
+    }
+
+    /// Tells the parts of one file of a store, in the words of the format's description (`docs/format.md`): the manifest, the
+    /// durable mark, a journal file, a segment or a pack of snapshots. Reads only, and that file alone; whether a store is
+    /// sound is for [`Store::verify`] to say.
+    ///
+    /// ```
+    /// use annals::{Error, ExpectedVersion, NewEvent, Store};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let path = dir.path().join("bank");
+    /// let store = Store::open(&path)?;
+    /// store.stream("account-1")?.append_raw(ExpectedVersion::NoStream, [NewEvent::new("Opened", *b"Ada")?])?;
+    /// store.close()?;
+    /// let mut parts = Vec::new();
+    /// Store::inspect(path.join("journal/00000001"), |part| {
+    ///     parts.push(part.what);
+    ///     Ok::<(), Error>(())
+    /// })?;
+    /// assert_eq!(parts, ["journal header", "commit", "close", "prepared space"]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Invalid` when it is no such file, `Io` when it cannot be read, and the caller's. Damage is told in the parts.
+    pub fn inspect<E: From<Error>>(
+        file: impl AsRef<Path>,
+        each: impl FnMut(FilePart) -> std::result::Result<(), E>,
+    ) -> std::result::Result<(), E> {
+        Options::new().inspect(file, each)
     }
 
     pub(super) fn new(inner: Inner) -> Self {

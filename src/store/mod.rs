@@ -5,6 +5,7 @@ mod draft;
 mod following;
 mod handle;
 mod inner;
+mod inspect;
 mod maintenance;
 mod open;
 mod open_read_only;

@@ -35,6 +35,7 @@ mod held_under_attack;
 mod hostile_files;
 mod idempotency;
 mod in_time;
+mod inspect;
 mod limits;
 mod misplaced;
 mod model;

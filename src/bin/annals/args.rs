@@ -15,7 +15,8 @@ use clap::{Parser, Subcommand};
 /// time that RFC 3339 cannot show, before year 0 or after year 9999, is an integer: microseconds
 /// since 1970-01-01T00:00:00Z.
 ///
-/// Exit codes: 0 done, 1 failed or wrong usage, 2 damage found by `verify`, events lost in `salvage`.
+/// Exit codes: 0 done, 1 failed or wrong usage, 2 damage found by `verify` or `inspect`, events lost in
+/// `salvage`.
 #[derive(Debug, Parser)]
 #[command(name = "annals", version, verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Stats(Stats),
     Verify(Verify),
     Salvage(Salvage),
+    Inspect(Inspect),
 }
 
 /// Append events from JSON lines
@@ -166,6 +168,22 @@ pub(crate) struct Verify {
     /// The head as it was kept elsewhere: an end before it is damage
     #[arg(long, value_name = "POSITION")]
     pub(crate) head: Option<u64>,
+}
+
+/// Print the structure of one file of a store
+///
+/// The manifest, LOCK, a journal file, a segment or a pack of snapshots: a line for each part with
+/// offset, length, what it is and what it says, to be read beside docs/format.md. Times are
+/// microseconds since 1970. The file alone is looked at; whether the store is sound is for `verify`
+/// to say. Exit code 2: a part is damaged.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Inspect {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// Print a JSON object for each part
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 /// Write all sound events of a damaged store into a new one and list what is lost

@@ -2,13 +2,14 @@
 //! salvage it.
 //!
 //! Every subcommand is a file with one `run`. Exit codes: 0 done, 1 not done (usage errors included), 2 for
-//! damage found by `verify` and for events lost in `salvage`. A reader of our output that goes away ends the command quietly.
+//! damage found by `verify` and `inspect`, and for events lost in `salvage`. A reader of our output that goes away ends the command quietly.
 
 mod args;
 mod event_line;
 mod export;
 mod failure;
 mod import;
+mod inspect;
 mod lines;
 mod open;
 mod output;
@@ -56,6 +57,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Stats(stats) => stats::run(stats),
         Command::Verify(verify) => return verify::run(verify),
         Command::Salvage(salvage) => return salvage::run(salvage),
+        Command::Inspect(inspect) => return inspect::run(inspect),
     };
     done.map(|()| ExitCode::SUCCESS)
 }

@@ -52,7 +52,7 @@ fn tell(report: &VerifyReport) -> Result<(), Failure> {
         count(*events, "event"),
         count(*frames, "frame"),
         count(*bytes, "byte"),
-        count(*files, "journal file"),
+        count(*files, "file"),
     ))?;
     output.finish()
 }
