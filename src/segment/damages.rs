@@ -58,7 +58,7 @@ impl Segment {
         (0..).map_while(|index| directory.place(index, self.footer.totals))
     }
 
-    /// Looks at block after block, without a directory, as far as one leads to the next.
+    /// Looks at block after block, without a directory, as far as one leads to the next: up to the first that is damaged.
     fn walk(&self, found: &mut Vec<Damage>) {
         let (mut offset, end) = (HEADER_BYTES as u64, self.footer.types_offset());
         while offset < end {
@@ -75,10 +75,12 @@ impl Segment {
                 Ok(count) => {
                     let sound = Envelope::open(block.get(..count).unwrap_or_default(), self.identity.seed());
                     if let Err(bad) = sound {
-                        found.push(damage_of(&bad.at(&self.path, offset), offset));
+                        return found.push(damage_of(&bad.at(&self.path, offset), offset));
                     }
                 }
-                Err(error) => found.push(damage_of(&Error::io("reading", &self.path, error), offset)),
+                Err(error) => {
+                    return found.push(damage_of(&Error::io("reading", &self.path, error), offset));
+                }
             }
             offset += bytes;
         }

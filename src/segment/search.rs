@@ -17,6 +17,7 @@ use super::event_block::{Bounds, EventBlock};
 use super::footer::{FOOTER_BYTES, Footer};
 use super::header::{self, HEADER_BYTES, Identity};
 use super::pieces::Pieces;
+use super::segment_file::SEGMENT_BYTES_MAX;
 
 /// Bytes looked through at once.
 const LOOK_BYTES: usize = 64 << 10;
@@ -54,7 +55,8 @@ struct Told {
     end: Option<Chain>,
 }
 
-/// Searches all files in the directory of segments, whatever their names. What cannot be opened or read is left out.
+/// Searches all files in the directory of segments, whatever their names. What cannot be opened or read,
+/// or is larger than any segment, is left out.
 ///
 /// # Errors
 /// `UnsupportedVersion` when a file is sound and of a newer format, or a block needs more than this program has; `Io` when
@@ -66,7 +68,7 @@ pub(crate) fn search_segments(disk: &dyn Disk, dir: &Path, store: StoreId) -> Re
     for name in &names {
         let path = dir.join(name);
         let Ok(file) = disk.open(&path, OpenMode::Read) else { continue };
-        let Ok(file_bytes) = file.len() else { continue };
+        let Some(file_bytes) = file.len().ok().filter(|bytes| *bytes <= SEGMENT_BYTES_MAX) else { continue };
         let told = told(&*file, file_bytes, store, &path)?;
         let own = [number_of(name), told.identity.map(|identity| identity.number)];
         let numbers = own.into_iter().flatten().chain(others.iter().copied().take(NUMBERS_TRIED_MAX));

@@ -7,11 +7,15 @@ use std::sync::Arc;
 
 use crate::disk::{Disk, DiskFile, OpenMode, file_name, read_exact_at};
 use crate::error::{Error, Result};
+use crate::types::limits::JOURNAL_FILE_BYTES_MAX;
 use crate::types::{Chain, StoreId, Timestamp};
 
 use super::block_cache::BlockCache;
 use super::footer::{FOOTER_BYTES, Footer};
 use super::header::{self, HEADER_BYTES, Identity};
+
+/// No segment is larger: its tables repeat names that a journal file holds once, and little else.
+pub(super) const SEGMENT_BYTES_MAX: u64 = 4 * JOURNAL_FILE_BYTES_MAX;
 
 /// An open segment whose header and footer were checked. Each block is checked whenever it is read.
 #[derive(Debug)]
@@ -103,6 +107,13 @@ impl Segment {
 /// Checks header and footer; the footer.
 pub(super) fn read_ends(file: &dyn DiskFile, path: &Path, identity: Identity) -> Result<Footer> {
     let file_bytes = file.len().map_err(|error| Error::io("measuring", path, error))?;
+    if file_bytes > SEGMENT_BYTES_MAX {
+        return Err(Error::corrupt(
+            path,
+            SEGMENT_BYTES_MAX,
+            "the segment is larger than any that annals writes",
+        ));
+    }
     let Some(footer_at) = file_bytes.checked_sub(FOOTER_BYTES as u64).filter(|at| *at >= HEADER_BYTES as u64)
     else {
         return Err(Error::corrupt(path, file_bytes, "the segment is cut"));

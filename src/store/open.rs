@@ -10,7 +10,7 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::commit::{Backlog, Committer, Upkeep, Writer, WriterState, WriterStats};
-use crate::disk::{Disk, DiskLock, IdSource, TEMPORARY_SUFFIX, file_name, number_of};
+use crate::disk::{Disk, DiskLock, IdSource, TEMPORARY_SUFFIX, file_name, list_own_dir, number_of};
 use crate::error::{Error, ErrorKind, Quoted, Result};
 use crate::index::{Log, Sealed, Tables};
 use crate::journal::{
@@ -294,9 +294,10 @@ fn remove_where(disk: &dyn Disk, dir: &Path, is_ours: impl Fn(&str) -> bool) -> 
 
 /// Removes segments that were made, and not made part of the store: the journal file counts.
 fn remove_unpublished(disk: &dyn Disk, dir: &Path, oldest_journal: u64) -> Result<()> {
-    match disk.resolve(dir) {
+    match list_own_dir(disk, dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        _ => remove_where(disk, dir, |name| {
+        Err(error) => Err(Error::io("listing", dir, error)),
+        Ok(_) => remove_where(disk, dir, |name| {
             is_unfinished(name) || number_of(name).is_some_and(|number| number >= oldest_journal)
         }),
     }
@@ -323,9 +324,12 @@ pub(super) fn go_on(
     sealed: &Sealed,
     from: u64,
 ) -> Result<Sealed> {
-    let dir = segments_dir(root);
+    let (dir, numbers) = (segments_dir(root), from..manifest.segment_numbers().end);
     let mut sealed = sealed.clone();
-    for number in from..manifest.segment_numbers().end {
+    if !numbers.is_empty() {
+        check_own(disk, &dir)?;
+    }
+    for number in numbers {
         let segment = Segment::open(disk, &dir, manifest.store, number, Arc::clone(cache))?;
         if segment.start() != sealed.end() {
             let path = dir.join(file_name(number));
@@ -334,6 +338,14 @@ pub(super) fn go_on(
         sealed = sealed.with(Arc::new(segment));
     }
     Ok(sealed)
+}
+
+/// Whether the directory of segments is the store's own. One that is missing is told by the segment that it lacks.
+pub(super) fn check_own(disk: &dyn Disk, dir: &Path) -> Result<()> {
+    match list_own_dir(disk, dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("listing", dir, error)),
+        _ => Ok(()),
+    }
 }
 
 fn unfinished_manifest() -> String {

@@ -20,6 +20,8 @@ use crate::journal::{CommitView, JournalFile, read_full};
 use crate::segment::{NewSegment, SealedEvent, Segment, write_segment};
 use crate::types::{Compression, StoreId};
 
+use super::open::check_own;
+
 pub(super) const SEGMENTS_DIR: &str = "segments";
 
 /// The directory of segments in a store.
@@ -123,6 +125,7 @@ impl Sealer {
     /// Makes the directory of segments, durable before a manifest can name one of them.
     fn make(&self, dir: &Path) -> Result<(), CreateFailure> {
         self.disk.create_dir(dir).map_err(|error| Error::io("creating directory", dir, error))?;
+        check_own(&*self.disk, dir)?;
         let unknown = |error| CreateFailure::Unknown(Error::io("syncing directory", &self.root, error));
         self.disk.sync_dir(&self.root).map_err(unknown)
     }

@@ -11,6 +11,7 @@ use crate::journal::Damage;
 use crate::segment::{BlockCache, Segment};
 use crate::types::Chain;
 
+use super::open::check_own;
 use super::sealer::segments_dir;
 use super::verify::{Known, Versions};
 
@@ -58,6 +59,11 @@ pub(super) fn verify_sealed(
         end: Some(Chain::START),
         head: 0,
     };
+    if let Err(error) = check_own(disk, &dir)
+        && !numbers.is_empty()
+    {
+        findings.damages.push(Damage::of(&dir, &error).ok_or(error)?);
+    }
     for number in numbers {
         let path = dir.join(file_name(number));
         match Segment::open(disk, &dir, known.store, number, Arc::new(BlockCache::new(0))) {

@@ -64,6 +64,45 @@ fn a_link_in_place_of_the_journals_directory_is_refused_and_what_it_leads_to_is_
 }
 
 #[test]
+fn a_link_in_place_of_the_directory_of_segments_is_refused_and_what_it_leads_to_is_left_alone() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (path, outside) = (dir.path().join("bank"), dir.path().join("outside"));
+    let append = |store: &Store| {
+        store.stream("a").expect("name").append_raw(ExpectedVersion::Any, [event("x")]).expect("append");
+    };
+    let store = options().open(&path).expect("open");
+    append(&store);
+    fs::create_dir(&outside).expect("directory");
+    for name in ["00000001", "00000007", "00000002.tmp"] {
+        fs::write(outside.join(name), "of somebody else").expect("write");
+    }
+    let before = contents(&outside);
+    symlink(&outside, path.join("segments")).expect("link");
+    // Nothing is sealed to where it leads, and appends go on.
+    assert_eq!(store.seal().expect_err("a link is no directory").kind(), ErrorKind::Io);
+    append(&store);
+    store.close().expect("close");
+    drop(store);
+    // Nor is anything removed there.
+    let error = options().open(&path).expect_err("a link is no directory");
+    assert!(error.to_string().contains("segments"), "{error}");
+    assert!(contents(&outside) == before);
+    fs::remove_file(path.join("segments")).expect("remove");
+    let store = options().open(&path).expect("open");
+    store.seal().expect("seal");
+    store.close().expect("close");
+    drop(store);
+    fs::rename(path.join("segments"), dir.path().join("moved")).expect("move");
+    symlink(dir.path().join("moved"), path.join("segments")).expect("link");
+    let before = contents(&dir.path().join("moved"));
+    for options in [options(), options().read_only()] {
+        options.open(&path).expect_err("a link is no directory");
+    }
+    assert!(!Store::verify(&path).expect("verify").is_sound());
+    assert!(contents(&dir.path().join("moved")) == before);
+}
+
+#[test]
 fn a_torn_tail_is_not_copied_to_where_a_link_in_place_of_quarantine_leads() {
     let dir = tempfile::tempdir().expect("temporary directory");
     let (path, outside) = (killed(dir.path()), dir.path().join("outside"));
@@ -129,6 +168,34 @@ fn file_names_that_are_not_text_are_no_business_of_annals() {
     fs::create_dir(&full).expect("directory");
     fs::write(full.join(name), "a note").expect("write");
     assert_eq!(options().open(&full).expect_err("not empty").kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn a_segment_larger_than_any_is_refused_and_searched_by_nobody() {
+    const HUGE: u64 = 64 << 30;
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let (path, started) = (dir.path().join("bank"), Instant::now());
+    let store = options().open(&path).expect("open");
+    store.stream("a").expect("name").append_raw(ExpectedVersion::Any, [event("x")]).expect("append");
+    store.seal().expect("seal");
+    store.close().expect("close");
+    drop(store);
+    // Beside those that there are, and then in place of one.
+    for number in [2, 1] {
+        let segment = path.join(format!("segments/{number:08}"));
+        let file = File::options().create(true).truncate(false).write(true).open(&segment).expect("open");
+        if let Err(error) = file.set_len(HUGE) {
+            println!("SKIPPED: this file system has no files of that size: {error}");
+            return;
+        }
+        let sound = Store::verify(&path).expect("verify").is_sound();
+        assert_eq!(sound, number == 2);
+        let report = options().salvage(&path, dir.path().join(format!("new-{number}"))).expect("salvage");
+        assert_eq!(report.events, u64::from(number == 2));
+        let opened = options().open(&path).map(drop).map_err(|error| error.kind());
+        assert_eq!(opened, if number == 2 { Ok(()) } else { Err(ErrorKind::Corrupt) });
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
 }
 
 #[test]
