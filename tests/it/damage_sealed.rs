@@ -392,7 +392,7 @@ fn look_at_anything(events: SkipDamage) -> (usize, usize) {
 #[test]
 fn a_directory_of_segments_that_is_something_else_is_an_error() {
     let base = small();
-    let mut files: Files = base.files.clone();
+    let mut files: Files = base.files;
     files.retain(|path, _| !path.starts_with("/bank/segments"));
     let wanted = PathBuf::from("/bank/segments");
     files.insert(wanted, b"a file".to_vec());

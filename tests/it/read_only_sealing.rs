@@ -129,11 +129,14 @@ fn a_store_that_is_sealed_at_any_call_of_a_refresh_or_a_read_is_read_whole() {
     }
 }
 
+/// A reader that was opened before, and what was synced then; nothing while nobody looks.
+type Watched = Option<(Store, Vec<RecordedEvent>)>;
+
 #[test]
 fn at_any_call_of_a_writer_that_seals_a_new_reader_and_an_old_one_see_all_that_was_synced() {
     let disk = SimDisk::new();
     let looks = Arc::new(AtomicU64::new(0));
-    let state: Arc<Mutex<Option<(Store, Vec<RecordedEvent>)>>> = Arc::default();
+    let state: Arc<Mutex<Watched>> = Arc::default();
     let (look_disk, seen, count) = (disk.clone(), Arc::clone(&state), Arc::clone(&looks));
     let look = move |moment: Moment, path: &Path| {
         let Some((old, synced)) = &*seen.lock().expect("state") else { return Ok(()) };

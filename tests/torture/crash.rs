@@ -15,7 +15,7 @@ const THREADS: u64 = 2;
 const SHORT_HISTORIES: u64 = 10;
 /// In a long run every subset of 12 pieces.
 const THOROUGH: Effort = Effort { subsets_max: 1 << 12, samples: 64, again_one_in: 40 };
-const SHORT: Effort = Effort { subsets_max: 1 << 4, samples: 6, again_one_in: 40 };
+const SHORT: Effort = Effort { subsets_max: 1 << 4, samples: 6, again_one_in: 160 };
 /// One in so many histories has files that are prepared in two steps, and not in one.
 const LARGE_FILES_ONE_IN: u64 = 10;
 
