@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -15,7 +16,7 @@ use crate::index::{LastRead, Log, Tables};
 use crate::journal::{Appender, CommitView, FrameAt, WriteFailure};
 use crate::manifest::{LOCK_NAME, Manifest, encode_durable_mark};
 use crate::segment::Segment;
-use crate::types::{ClosedAt, EventId, StreamName, Timestamp, Version};
+use crate::types::{ClosedAt, EventId, Histogram, StreamName, Timestamp, Version};
 
 use super::backlog::Backlog;
 use super::group::{Accepted, Group, already_appended, nothing_appended, refused};
@@ -30,6 +31,8 @@ pub(crate) struct WriterStats {
     pub(crate) commits: u64,
     pub(crate) groups: u64,
     pub(crate) largest_group: u64,
+    pub(crate) group_sizes: Histogram,
+    pub(crate) sync_micros: Histogram,
     pub(crate) syncs: u64,
     pub(crate) marks_failed: u64,
     pub(crate) recorded_at_held: u64,
@@ -193,8 +196,14 @@ impl Writer {
     fn put(&mut self, group: &Group) -> Result<(), WriteFailure> {
         self.appender.write(&group.buffer)?;
         if group.wants_sync && !self.appender.is_synced() {
-            self.stats.lock().syncs += 1;
-            self.appender.sync().map_err(WriteFailure::Unknown)?;
+            let began = Instant::now();
+            let synced = self.appender.sync();
+            let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+            let mut stats = self.stats.lock();
+            stats.syncs += 1;
+            stats.sync_micros.add(took);
+            drop(stats);
+            synced.map_err(WriteFailure::Unknown)?;
         }
         Ok(())
     }
@@ -385,6 +394,7 @@ impl Writer {
         stats.commits += commits;
         stats.groups += 1;
         stats.largest_group = stats.largest_group.max(appends);
+        stats.group_sizes.add(appends);
     }
 }
 

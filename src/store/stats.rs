@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::types::{Position, StoreId};
+use crate::types::{Histogram, Position, StoreId};
 
 /// Figures about an open store, as of the moment they were asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +57,12 @@ pub struct Stats {
     pub groups: u64,
     /// Commits in the largest group.
     pub largest_group: u64,
+    /// How large the groups were.
+    pub group_sizes: Histogram,
     /// Syncs of the journal since the store was opened.
     pub syncs: u64,
+    /// How many microseconds those syncs took.
+    pub sync_micros: Histogram,
     /// How often readers in other processes could not be told of a sync, since the store was opened. They hear of it with the
     /// next one.
     pub marks_failed: u64,
