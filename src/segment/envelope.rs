@@ -229,6 +229,24 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_an_envelope_is_told_by_its_fields_alone() {
+        let (_, block) = block();
+        assert_eq!(Envelope::likely(&block), Some(block.len() as u64));
+        assert_eq!(Envelope::likely(&block[..ENVELOPE_BYTES]), Some(block.len() as u64));
+        let with = |at: usize, value: u8| {
+            let mut changed = block.clone();
+            changed[at] = value;
+            Envelope::likely(&changed)
+        };
+        // No kind, an unknown kind, an unknown codec, no zeros, lengths that differ, a length past any limit.
+        for (at, value) in [(0, 0), (0, 8), (1, 3), (2, 1), (3, 1), (4, 15), (8, 13), (7, 0xff)] {
+            assert_eq!(with(at, value), None, "{value} at {at}");
+        }
+        assert_eq!(with(12, 9), Some(block.len() as u64), "any place in the segment");
+        assert_eq!(Envelope::likely(&block[..11]), None);
+    }
+
+    #[test]
     fn a_block_of_another_segment_store_or_journal_file_does_not_count() {
         let (_, block) = block();
         let store = StoreId::from_bytes([3; 16]);

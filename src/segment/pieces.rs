@@ -6,7 +6,7 @@ use crate::disk::{DiskFile, read_some_at};
 
 const PIECE_BYTES: usize = 1 << 20;
 /// What is given up when the disk does not give it.
-const SECTOR_BYTES: usize = 4096;
+const SECTOR_BYTES: u64 = 4096;
 
 /// A file, and the piece of it that was read last.
 pub(super) struct Pieces<'a> {
@@ -46,13 +46,17 @@ impl<'a> Pieces<'a> {
     }
 }
 
+/// Reads sector by sector what cannot be read at once.
 fn read_around(file: &dyn DiskFile, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
     if let Ok(count) = read_some_at(file, bytes, offset) {
         return Ok(count);
     }
     let mut done = 0;
-    for sector in bytes.chunks_mut(SECTOR_BYTES) {
-        match read_some_at(file, sector, offset + done as u64) {
+    while let Some(left) = bytes.get_mut(done..).filter(|left| !left.is_empty()) {
+        let at = offset + done as u64;
+        let to_next = usize::try_from(SECTOR_BYTES - at % SECTOR_BYTES).unwrap_or(usize::MAX);
+        let (sector, _) = left.split_at_mut(to_next.min(left.len()));
+        match read_some_at(file, sector, at) {
             Ok(count) if count < sector.len() => return Ok(done + count),
             Ok(_) => {}
             Err(_) => sector.fill(0),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, DiskFile, OpenMode, Seed, list_own_dir, number_of, read_some_at};
 use crate::error::{Error, ErrorKind, Result};
+use crate::types::limits::JOURNAL_FILE_BYTES_MAX;
 use crate::types::{Chain, RecordedEvent, StoreId, Timestamp};
 
 use super::envelope::{BadBlock, BlockKind, ENVELOPE_BYTES, Envelope};
@@ -26,6 +27,8 @@ const NUMBERS_TRIED_MAX: usize = 64;
 /// What looks like an envelope is checked up to so many times a file's bytes. Only a file made for it needs more.
 const CHECKED_TIMES_MAX: u64 = 16;
 const CHECKED_BYTES_MIN: u64 = 64 << 20;
+/// What is taken of one segment, decompressed.
+const RAW_BYTES_MAX: u64 = 2 * JOURNAL_FILE_BYTES_MAX;
 
 /// What was found of a segment's file.
 #[derive(Debug)]
@@ -40,6 +43,8 @@ pub(crate) struct FoundSegment {
     pub(crate) positions: Option<(u64, u64)>,
     seed: Seed,
     blocks: Vec<FoundBlock>,
+    /// Bytes of these blocks, decompressed.
+    raw_bytes: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -178,6 +183,7 @@ impl Search<'_> {
             positions: None,
             seed: Seed::of_segment(StoreId::from_bytes([0; 16]), 0),
             blocks: Vec::new(),
+            raw_bytes: 0,
         };
         let mut offset = 0;
         while let Ok(Some((at, bytes))) = self.next_envelope(offset) {
@@ -191,10 +197,14 @@ impl Search<'_> {
                 continue;
             };
             offset = at + bytes;
+            // More than a journal file holds was never sealed: whoever made it wants our memory.
+            let raw_bytes = found.raw_bytes + u64::from(envelope.raw_len);
             if envelope.kind == BlockKind::Events
+                && raw_bytes <= RAW_BYTES_MAX
                 && let Some(block) = decode(envelope, &stored, &bounds, self.path, at)?
             {
                 found.take_in(FoundBlock { offset: at, bytes }, &block);
+                found.raw_bytes = raw_bytes;
             }
         }
         found.seed = self.seeds.first().copied().unwrap_or(found.seed);

@@ -9,8 +9,8 @@ use annals::{
     ErrorKind, ExpectedVersion, Maintenance, Options, Position, RecordedEvent, SalvageReport, Store,
 };
 
-use crate::support::segments::{blocks, positions, positions_in, ranges, segment, segments};
-use crate::support::{Keep, Rng, Seal, SimDisk, all, event, to_usize};
+use crate::support::segments::{SealedBlock, blocks, positions, positions_in, ranges, segment, segments};
+use crate::support::{CallKind, Keep, Rng, Seal, SimDisk, Verdict, all, event, to_usize};
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
@@ -364,6 +364,41 @@ fn of_two_that_differ_the_segment_counts_and_the_other_is_told() {
     assert_eq!(report.left_out.len(), 3, "{:?}", report.left_out);
     assert!(!report.is_complete() && report.lost.is_empty());
     assert_eq!(report.new_position(Position::new(0)), Some(Position::new(0)));
+}
+
+#[test]
+fn sectors_that_the_disk_does_not_give_cost_the_blocks_that_lie_in_them() {
+    let base = base();
+    let mut costly = 0;
+    for path in segments(&base.files) {
+        let bytes = &base.files[&path];
+        for sector in 0..bytes.len().div_ceil(4096) {
+            let bad = sector * 4096..(sector + 1) * 4096;
+            let disk = SimDisk::with_files(&base.files);
+            let (of, range) = (path.clone(), bad.clone());
+            disk.on_call(move |call| {
+                let start = to_usize(call.offset);
+                let overlaps = start < range.end && start + call.bytes > range.start;
+                match call.kind == CallKind::Read && call.bytes > 0 && call.path == of && overlaps {
+                    true => Verdict::Fail(std::io::ErrorKind::Other),
+                    false => Verdict::Proceed,
+                }
+            });
+            let report = options(&disk).salvage(ROOT, "/mended");
+            let report = report.unwrap_or_else(|error| panic!("{} at {bad:?}: {error}", path.display()));
+            let hit = |block: &SealedBlock| block.bytes.start < bad.end && block.bytes.end > bad.start;
+            let hit = blocks(bytes).into_iter().filter(hit);
+            let mut lost: Vec<u64> =
+                hit.flat_map(|block| positions_in(bytes, &block, &base.events)).collect();
+            lost.sort_unstable();
+            let told = report.lost.iter().flat_map(|lost| lost.start.as_u64()..lost.end.as_u64());
+            assert_eq!(told.collect::<Vec<_>>(), lost, "{} at {bad:?}", path.display());
+            assert_eq!(report.events + lost.len() as u64, base.events.len() as u64);
+            assert!(!report.damages.is_empty());
+            costly += usize::from(!lost.is_empty());
+        }
+    }
+    assert!(costly > 5, "{costly}");
 }
 
 /// A search for blocks tries every byte behind a damaged one, and a file may be made so that each of them looks like one.

@@ -28,6 +28,8 @@ pub(crate) const NAMES: [&str; 5] = [APPEND, STUMBLE, RACE, STEADY, HOLD];
 
 /// A flush follows one of so many appends.
 const FLUSH_EVERY: u64 = 11;
+/// A file is sealed after so many appends of the first lane.
+const SEAL_EVERY: u64 = 29;
 /// A stumbling child closes and opens after so many appends.
 const REOPEN_EVERY: u64 = 9;
 /// One failure is met by trying again, a second one too; what fails for ever is given up.
@@ -103,6 +105,20 @@ fn flush(store: &Store) -> Result<(), ErrorKind> {
     store.flush().map(|()| tell(Told::Durable(head))).map_err(|error| error.kind())
 }
 
+/// Seals what is there. It may be refused as an append may be; what is damaged was not damaged by anybody.
+fn seal(store: &Store) {
+    if let Err(error) = store.seal() {
+        let kind = error.kind();
+        let is_refused = matches!(
+            kind,
+            ErrorKind::StorageFull | ErrorKind::Io | ErrorKind::Indeterminate | ErrorKind::Poisoned
+        );
+        if !is_refused {
+            tell(Told::ReadWrong(format!("sealing: {error:?}").replace('\n', " ")));
+        }
+    }
+}
+
 fn close(store: &Store) {
     tell(match store.close() {
         Ok(()) => Told::Closed,
@@ -122,6 +138,9 @@ fn append(job: &Job, dir: &Path) {
                     }
                     if at % FLUSH_EVERY == FLUSH_EVERY - 1 && flush(store).is_err() {
                         return;
+                    }
+                    if lane == 0 && at % SEAL_EVERY == SEAL_EVERY - 1 {
+                        seal(store);
                     }
                 }
             });
@@ -147,6 +166,9 @@ impl Stumbling<'_> {
                 && let Err(kind) = flush(&store)
             {
                 tell(Told::NotEnded(kind_word(kind)));
+            }
+            if at % SEAL_EVERY == SEAL_EVERY - 1 {
+                seal(&store);
             }
             if at % REOPEN_EVERY == REOPEN_EVERY - 1 {
                 close(&store);
