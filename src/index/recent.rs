@@ -57,7 +57,7 @@ impl Recent {
         }
     }
 
-    /// Lets go of the commits before this one: of blocks as a whole.
+    /// Lets go of the commits before this one: of blocks as a whole. If none came so far, it is the next.
     pub(crate) fn forget_before(&mut self, commit: u64) {
         while let Some(oldest) = self.blocks.front().filter(|block| block.end_commit() <= commit) {
             self.bytes -= oldest.views().iter().map(cost).sum::<usize>();
@@ -67,6 +67,8 @@ impl Recent {
             self.bytes -= self.open_bytes;
             self.open.clear();
             self.open_bytes = 0;
+            // A reader that goes over to a segment may never have seen the commits that are in it.
+            self.next_commit = commit;
         }
     }
 

@@ -15,6 +15,25 @@ fn options() -> Options {
     Options::new().maintenance(Maintenance::Inline).journal_file_bytes(64 << 10).recent_bytes_max(0)
 }
 
+/// How much of what is new readers keep in memory.
+const RECENT: [usize; 3] = [0, 2_000, usize::MAX];
+
+/// More is appended, and the reader takes it in: behind what it has from segments that it never saw the journal of.
+fn go_on(writer: &Store, reader: &Store, what: &str) {
+    for number in 300..312 {
+        append(writer, number, 100);
+        reader.refresh().unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(all(reader) == all(writer), "{what}");
+    }
+    for name in ["a", "b"] {
+        let events = |store: &Store| {
+            let read = store.stream(name).expect("name").read().iter();
+            read.collect::<annals::Result<Vec<_>>>().unwrap_or_else(|error| panic!("{what}: {error}"))
+        };
+        assert!(events(reader) == events(writer), "{what}: {name}");
+    }
+}
+
 fn append(store: &Store, number: u64, bytes: usize) {
     let stream = store.stream(["a", "b", "c"][usize::from(number % 3 == 1)]).expect("name");
     let events = [event_with_id(number, vec![7; bytes])];
@@ -55,7 +74,7 @@ fn is_prefix(some: &[RecordedEvent], of: &[RecordedEvent]) -> bool {
 
 #[test]
 fn a_store_that_is_sealed_at_any_call_of_a_reader_that_opens_it_is_read_whole() {
-    for sealings in [1, 2] {
+    for (sealings, recent) in [(1, RECENT[0]), (2, RECENT[1]), (2, RECENT[2])] {
         for number in 0.. {
             let disk = SimDisk::new();
             let writer = writer(&disk);
@@ -72,16 +91,17 @@ fn a_store_that_is_sealed_at_any_call_of_a_reader_that_opens_it_is_read_whole() 
                 }
             };
             let (readers, calls) = at_call(&disk, &armed, number, seals);
-            let opened = options().disk(readers).read_only().open(ROOT);
+            let opened = options().disk(readers).recent_bytes_max(recent).read_only().open(ROOT);
             let reader = opened.unwrap_or_else(|error| panic!("sealed at call {number}: {error}"));
             armed.store(false, Ordering::SeqCst);
             let (seen, now) = (all(&reader), all(&writer));
             assert!(is_prefix(&before, &seen) && is_prefix(&seen, &now), "sealed at call {number}");
             reader.refresh().unwrap_or_else(|error| panic!("sealed at call {number}: {error}"));
             assert!(all(&reader) == all(&writer), "sealed at call {number}");
+            go_on(&writer, &reader, &format!("sealed at call {number}, {recent} bytes"));
             if calls.load(Ordering::SeqCst) <= number {
                 println!("{number} calls");
-                assert!(number > 20);
+                assert!(number > 15);
                 break;
             }
         }
@@ -90,6 +110,10 @@ fn a_store_that_is_sealed_at_any_call_of_a_reader_that_opens_it_is_read_whole() 
 
 #[test]
 fn a_store_that_is_sealed_at_any_call_of_a_refresh_or_a_read_is_read_whole() {
+    RECENT.into_iter().for_each(seal_at_each_call);
+}
+
+fn seal_at_each_call(recent: usize) {
     for number in 0.. {
         let disk = SimDisk::new();
         let writer = writer(&disk);
@@ -103,7 +127,7 @@ fn a_store_that_is_sealed_at_any_call_of_a_refresh_or_a_read_is_read_whole() {
             }
         };
         let (readers, calls) = at_call(&disk, &armed, number, seals);
-        let reader = options().disk(readers).read_only().open(ROOT).expect("open");
+        let reader = options().disk(readers).recent_bytes_max(recent).read_only().open(ROOT).expect("open");
         let before = all(&reader);
         (12..15).for_each(|number| append(&writer, number, 500));
         // Begun before anything is sealed, ended after.
@@ -121,9 +145,10 @@ fn a_store_that_is_sealed_at_any_call_of_a_refresh_or_a_read_is_read_whole() {
         armed.store(false, Ordering::SeqCst);
         reader.refresh().expect("refresh");
         assert!(all(&reader) == all(&writer), "call {number}");
+        go_on(&writer, &reader, &format!("call {number}, {recent} bytes"));
         if calls.load(Ordering::SeqCst) <= number {
             println!("{number} calls");
-            assert!(number > 20);
+            assert!(number > 15);
             break;
         }
     }
