@@ -168,7 +168,9 @@ fn a_failed_sync_of_the_manifests_directory_poisons_and_either_manifest_holds() 
 fn others_append_read_and_retry_while_a_store_is_sealed() {
     const APPENDS: u64 = 300;
     let disk = SimDisk::new();
-    let store = open(&disk).expect("open");
+    let options =
+        Options::new().disk(disk.clone()).maintenance(Maintenance::Background).recent_bytes_max(9_000);
+    let store = options.journal_file_bytes(64 << 10).open("/bank").expect("open");
     let (done, sealed) = (AtomicU64::new(0), AtomicU64::new(0));
     std::thread::scope(|scope| {
         for writer in 0..3_u64 {

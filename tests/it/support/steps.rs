@@ -132,6 +132,9 @@ pub(crate) fn fixed_sealed() -> Vec<Step> {
         buffered(&["a"], 10),
         Step::Retry(2),
         Step::Seal,
+        // The file that was begun for it stays empty, and is sealed so.
+        synced(&["large"], 66_000),
+        Step::Seal,
         Step::Kill,
         buffered(&["c", "b"], 300),
     ]
