@@ -53,8 +53,8 @@ impl Committer {
         self.writer.lock().unsealed_bytes()
     }
 
-    /// Begins a new file if the current one holds commits, after whoever leads now.
-    pub(crate) fn end_file(&self) -> Result<()> {
+    /// Begins a new file if the current one holds commits, after whoever leads now. How many files are to be sealed then.
+    pub(crate) fn end_file(&self) -> Result<u64> {
         self.writer.lock().end_file()
     }
 

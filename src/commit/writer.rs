@@ -283,17 +283,16 @@ impl Writer {
         self.backlog.files().saturating_mul(self.appender.capacity()).saturating_add(self.appender.offset())
     }
 
-    /// Begins a new file if the current one holds commits: so that it can be sealed.
-    pub(crate) fn end_file(&mut self) -> Result<()> {
+    /// Begins a new file if the current one holds commits: so that it can be sealed. How many files are to be sealed now.
+    pub(crate) fn end_file(&mut self) -> Result<u64> {
         self.check_open()?;
         let current = self.appender.prepared().file.number;
-        if self.log.index.read(Tables::last_file) != Some(current) {
-            return Ok(());
+        if self.log.index.read(Tables::last_file) == Some(current) {
+            self.mark_open()?;
+            self.roll(0).map_err(|failure| self.failed(failure))?;
+            self.mark_durable();
         }
-        self.mark_open()?;
-        self.roll(0).map_err(|failure| self.failed(failure))?;
-        self.mark_durable();
-        Ok(())
+        Ok(self.backlog.files())
     }
 
     /// Makes a segment part of the store, in place of the journal file that it was made from, the oldest.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::types::RecordedEvent;
 
 use super::block_cache::Block;
+use super::damages::Fault;
 use super::directory::{BlockPlace, Directory};
 use super::envelope::{BlockKind, Envelope};
 use super::event_block::EventBlock;
@@ -77,11 +78,11 @@ impl Contents {
         segment: &Segment,
         directory: &Directory,
         places: impl Iterator<Item = BlockPlace>,
-    ) -> Option<(u64, String)> {
+    ) -> Option<Fault> {
         let first_names = self.streams.iter().map(|block| block.stream(0).map(|(name, _)| name.as_bytes()));
         if !first_names.eq(directory.first_names().map(Some)) {
-            let what = "the directory names other streams than their blocks".to_owned();
-            return Some((segment.footer.directory_offset(), what));
+            let what = "the directory names other streams than their blocks";
+            return Some(Fault::new(segment.footer.directory_offset(), what));
         }
         let mut seen = Seen {
             run: None,
@@ -96,13 +97,14 @@ impl Contents {
             let checked = match segment.read(place) {
                 Ok((_, Block::Events(block))) => self.check_block(&block, &mut seen),
                 Ok(_) => unreachable!("each part of a segment is of one kind"),
-                Err(error) => Err(error.to_string()),
+                Err(error) => return Some(Fault::of(error, place.offset)),
             };
             if let Err(what) = checked {
-                return Some((place.offset, what));
+                return Some(Fault::new(place.offset, what));
             }
         }
-        self.check_end(segment, &mut seen).err().map(|what| (segment.footer.directory_offset(), what))
+        let at_end = self.check_end(segment, &mut seen).err();
+        at_end.map(|what| Fault::new(segment.footer.directory_offset(), what))
     }
 
     fn check_block(&self, block: &EventBlock, seen: &mut Seen) -> Result<(), String> {

@@ -125,12 +125,10 @@ impl Inner {
 impl Writing {
     /// Seals all that was appended so far; how many journal files that were.
     fn seal(&self) -> Result<u64> {
-        self.committer.end_file()?;
-        let mut sealed = 0;
-        while self.sealer.seal_oldest(&self.committer, &|| ())? {
-            sealed += 1;
-        }
-        Ok(sealed)
+        let files = self.committer.end_file()?;
+        // The maintenance thread may be at some of them: whoever seals waits for the other.
+        while self.sealer.seal_oldest(&self.committer, &|| ())? {}
+        Ok(files)
     }
 
     /// Seals what would take the next opening long to read, if that is not left to the caller. Should it fail, the next

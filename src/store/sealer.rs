@@ -175,8 +175,5 @@ fn compare(
     if let Some(missing) = expected.next() {
         return Err(differs(format!("position {} is missing", missing.event.position())));
     }
-    match segment.damages().first() {
-        Some((offset, what)) => Err(differs(format!("at offset {offset}: {what}"))),
-        None => Ok(()),
-    }
+    segment.check_all()
 }

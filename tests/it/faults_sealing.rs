@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use annals::{ErrorKind, ExpectedVersion, Maintenance, Options, Outcome, RecordedEvent, Store};
 
@@ -126,6 +127,46 @@ fn a_failed_sync_or_rename_of_a_segment_leaves_the_journal_as_it_was() {
             assert_holds(&disk, &store, &all(&store), &what);
         }
     }
+}
+
+#[test]
+fn a_read_that_fails_while_a_store_is_sealed_is_told_as_such_and_the_next_attempt_seals() {
+    let mut failed = 0;
+    for wanted in 0.. {
+        let disk = SimDisk::new();
+        let (store, events) = filled(&disk);
+        let mut read = 0;
+        let struck = Arc::new(Mutex::new(None));
+        let seen = Arc::clone(&struck);
+        disk.on_call(move |call| {
+            // What is asked of the file that is begun can be done without.
+            let is_needed = call.kind == CallKind::Read && !call.path.ends_with("00000004");
+            let is_it = is_needed && read == wanted;
+            read += u64::from(is_needed);
+            if is_it {
+                *seen.lock().expect("seen") = Some(call.clone());
+                return Verdict::Fail(io::ErrorKind::Other);
+            }
+            Verdict::Proceed
+        });
+        let sealed = store.seal();
+        disk.heal();
+        let struck = struck.lock().expect("struck").take();
+        let is_struck = struck.is_some();
+        if let Some(call) = struck {
+            let error = sealed.expect_err(&format!("read {wanted}: {call:?}"));
+            assert_eq!(error.kind(), ErrorKind::Io, "read {wanted}: {error}");
+            failed += 1;
+            store.seal().expect("the disk reads again");
+        }
+        assert_eq!(store.stats().expect("stats").segments, 3, "read {wanted}");
+        assert_holds(&disk, &store, &events, &format!("read {wanted}"));
+        if !is_struck {
+            break;
+        }
+    }
+    println!("{failed} reads failed");
+    assert!(failed > 20);
 }
 
 #[test]

@@ -46,8 +46,8 @@ fn append_beside_sealing(callers: usize, files: u64) {
             for _ in 0..files {
                 committer.check_in_place().expect("open");
                 assert!(committer.unsealed_bytes() > 0);
-                committer.end_file().expect("open");
-                committer.end_file().expect("open");
+                let before = committer.end_file().expect("open");
+                assert_eq!(committer.end_file().expect("open"), before + 1);
                 committer.publish(Arc::new(Segment)).expect("open");
                 committer.publish(Arc::new(Segment)).expect("open");
             }

@@ -110,10 +110,10 @@ impl Writer {
     }
 
     /// The real one begins a new file.
-    pub(crate) fn end_file(&mut self) -> Result<()> {
+    pub(crate) fn end_file(&mut self) -> Result<u64> {
         self.check_open()?;
         self.backlog.grow();
-        Ok(())
+        Ok(self.backlog.files())
     }
 
     /// The real one writes the manifest.
