@@ -59,6 +59,12 @@ impl Upkeep {
         }
     }
 
+    /// Whether there is something to do that does not wait, or an end.
+    pub(crate) fn is_wanted(&self) -> bool {
+        let wishes = self.wishes.lock();
+        wishes.seal || wishes.stopped
+    }
+
     /// Prepares space if that was asked for, for whoever is at another chore meanwhile.
     pub(crate) fn see_to_space(&self) {
         let wish = self.wishes.lock().prepare.take();

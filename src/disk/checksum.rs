@@ -21,6 +21,11 @@ impl Seed {
         Self(Self(0).checksum(&[b"segment", &store.to_bytes(), &number.to_le_bytes()]))
     }
 
+    /// The seed of the tier over segments `first` to `last` of a store.
+    pub(crate) fn of_tier(store: StoreId, first: u64, last: u64) -> Self {
+        Self(Self(0).checksum(&[b"tier", &store.to_bytes(), &first.to_le_bytes(), &last.to_le_bytes()]))
+    }
+
     /// The seed of a store's files that have no number.
     pub(crate) fn of_store(store: StoreId) -> Self {
         Self::of_file(store, 0)

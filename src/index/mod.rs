@@ -3,6 +3,7 @@
 
 mod block;
 mod commits;
+mod cover;
 mod event_ids;
 mod log;
 mod ordered;

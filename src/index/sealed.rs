@@ -8,16 +8,23 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 
 use crate::error::Result;
-use crate::segment::{EventBlock, Segment, StreamRun};
+use crate::segment::{EventBlock, Segment, StreamRun, Tier, TierRange, segments_digest};
 use crate::types::{Chain, EventId, Filter, RecordedEvent, StreamName, Timestamp};
 
 use super::Ordered;
+use super::cover::{Asked, cover, places};
 
 /// All segments: their events come before all that the journal holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Sealed {
     /// Those that hold events.
-    segments: Vec<Arc<SealedSegment>>,
+    pub(super) segments: Vec<Arc<SealedSegment>>,
+    /// The numbers of all.
+    numbers: Range<u64>,
+    /// Those that were made of these segments, ascending. Of two where one lies within the other, the larger.
+    tiers: Vec<Arc<Tier>>,
+    /// Whom to ask for a stream: each segment, or a tier in its place. Oldest first.
+    pub(super) cover: Vec<Asked>,
     /// What the journal's first frame follows.
     end: Chain,
     commits: u64,
@@ -117,21 +124,83 @@ impl SealedRun {
 impl Default for Sealed {
     /// Nothing is sealed.
     fn default() -> Self {
-        Self { segments: Vec::new(), end: Chain::START, commits: 0, new_streams: 0 }
+        Self {
+            segments: Vec::new(),
+            numbers: 0..0,
+            tiers: Vec::new(),
+            cover: Vec::new(),
+            end: Chain::START,
+            commits: 0,
+            new_streams: 0,
+        }
     }
 }
 
 impl Sealed {
     /// These segments and one more, which follows the last of them.
     pub(crate) fn with(&self, segment: Arc<Segment>) -> Self {
-        let mut segments = self.segments.clone();
-        let end = segment.end();
-        let commits = self.commits.saturating_add(segment.commits());
-        let new_streams = self.new_streams.saturating_add(u64::from(segment.new_streams()));
-        if segment.events() > 0 {
-            segments.push(Arc::new(SealedSegment::new(segment)));
+        let mut sealed = self.clone();
+        sealed.push(segment);
+        sealed
+    }
+
+    /// Takes in one more segment, which follows the last.
+    pub(crate) fn push(&mut self, segment: Arc<Segment>) {
+        let number = segment.number();
+        if self.numbers.is_empty() {
+            self.numbers.start = number;
         }
-        Self { segments, end, commits, new_streams }
+        self.numbers.end = number.saturating_add(1);
+        self.end = segment.end();
+        self.commits = self.commits.saturating_add(segment.commits());
+        self.new_streams = self.new_streams.saturating_add(u64::from(segment.new_streams()));
+        if segment.events() > 0 {
+            self.cover.push(Asked::Segment(self.segments.len()));
+            self.segments.push(Arc::new(SealedSegment::new(segment)));
+        }
+    }
+
+    /// The same segments, and those of these tiers that were made of them. One takes the place of those that lie within it, and
+    /// of the one over the same segments.
+    pub(crate) fn with_tiers(&self, tiers: Vec<Arc<Tier>>) -> Self {
+        let mut sealed = self.clone();
+        let mut all: Vec<_> = tiers.into_iter().filter(|tier| self.is_made_of_these(tier)).collect();
+        // One that is bad makes room for those that are made in its place.
+        all.extend(sealed.tiers.into_iter().filter(|tier| !tier.is_bad()));
+        // The sort is stable: of two over the same segments the new one is first.
+        all.sort_by_key(|tier| (tier.range().first(), u64::MAX - tier.range().last()));
+        sealed.tiers = Vec::new();
+        for tier in all {
+            if sealed.tiers.last().is_none_or(|last| !last.range().contains(tier.range())) {
+                sealed.tiers.push(tier);
+            }
+        }
+        sealed.cover = cover(&sealed.segments, &sealed.tiers);
+        sealed
+    }
+
+    fn is_made_of_these(&self, tier: &Tier) -> bool {
+        let range = tier.range();
+        let segments = self.within(range).iter().map(|of| &*of.segment);
+        self.has_all_of(range) && segments_digest(segments) == tier.segments_digest()
+    }
+
+    /// Whether all segments of a range are there.
+    pub(super) fn has_all_of(&self, range: TierRange) -> bool {
+        self.numbers.contains(&range.first()) && self.numbers.contains(&range.last())
+    }
+
+    /// The segments of a range that hold events.
+    pub(crate) fn within(&self, range: TierRange) -> &[Arc<SealedSegment>] {
+        self.segments.get(places(&self.segments, range)).unwrap_or_default()
+    }
+
+    pub(crate) fn numbers(&self) -> Range<u64> {
+        self.numbers.clone()
+    }
+
+    pub(crate) fn tiers(&self) -> &[Arc<Tier>] {
+        &self.tiers
     }
 
     pub(crate) fn segments(&self) -> &[Arc<SealedSegment>] {
@@ -165,33 +234,27 @@ impl Sealed {
     /// The runs of a stream, in the order of its versions, in all segments but the first `known`.
     pub(crate) fn runs(&self, name: &str, known: usize) -> Result<Vec<SealedRun>> {
         let mut runs = Vec::new();
-        for of in self.segments.iter().skip(known) {
-            if let Some(run) = of.segment.find_stream(name)? {
-                runs.push(SealedRun { of: Arc::clone(of), run });
-            }
+        let mut found = self.newest_first(name, known..self.segments.len());
+        while let Some(run) = found.next_run()? {
+            runs.push(run);
         }
+        runs.reverse();
         Ok(runs)
     }
 
     /// How many events of a stream are sealed, if one of the segments but the first `known` holds some.
     pub(crate) fn next_version(&self, name: &str, known: usize) -> Result<Option<u64>> {
-        for of in self.segments.iter().skip(known).rev() {
-            if let Some(run) = of.segment.find_stream(name)? {
-                return Ok(Some(SealedRun { of: Arc::clone(of), run }.versions().end));
-            }
-        }
-        Ok(None)
+        let newest = self.newest_first(name, known..self.segments.len()).next_run()?;
+        Ok(newest.map(|run| run.versions().end))
     }
 
     /// The first version of a stream whose position is not below `position`; how many are sealed if there is none.
     pub(crate) fn version_at(&self, name: &str, position: u64) -> Result<u64> {
         let below = self.segments.partition_point(|of| of.segment.positions().start < position);
-        for of in self.segments.iter().take(below).rev() {
-            if let Some(run) = of.segment.find_stream(name)? {
-                return SealedRun { of: Arc::clone(of), run }.version_at(position);
-            }
+        match self.newest_first(name, 0..below).next_run()? {
+            Some(run) => run.version_at(position),
+            None => Ok(0),
         }
-        Ok(0)
     }
 
     /// The admitted streams, and how many of their events are sealed.
@@ -213,8 +276,8 @@ impl Sealed {
 
     /// The event with this id in a stream.
     pub(crate) fn find_id(&self, name: &str, id: EventId) -> Result<Option<RecordedEvent>> {
-        for of in self.segments.iter().rev() {
-            let Some(run) = of.segment.find_stream(name)? else { continue };
+        let mut runs = self.newest_first(name, 0..self.segments.len());
+        while let Some(SealedRun { of, run }) = runs.next_run()? {
             if let Some(ordinal) = of.segment.find_id(&run, id)? {
                 return Ok(Some(of.segment.block_holding(ordinal)?.event(ordinal)));
             }

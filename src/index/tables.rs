@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, Files, FrameAt};
+use crate::segment::Tier;
 use crate::types::{EventId, Filter, StreamName, Timestamp, Version};
 
 use super::block::Block;
@@ -76,6 +77,11 @@ impl Tables {
         assert!(follows, "the journal goes on where the segments end");
         self.recent.forget_before(sealed.commits());
         self.sealed = Arc::new(sealed);
+    }
+
+    /// Goes over to a tier, where that was made of the segments that there are.
+    pub(crate) fn add_tier(&mut self, tier: Arc<Tier>) {
+        self.sealed = Arc::new(self.sealed.with_tiers(vec![tier]));
     }
 
     /// The journal file of the last commit, if that is not sealed.

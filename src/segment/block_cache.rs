@@ -18,6 +18,7 @@ use super::filter::NameFilter;
 use super::id_block::IdBlock;
 use super::order_block::OrderBlock;
 use super::stream_block::StreamBlock;
+use super::tier::RunsBlock;
 use super::type_table::TypeTable;
 
 /// Bytes of a block in memory, about: what the cache expects before it knows.
@@ -28,11 +29,20 @@ const SHARDS_MAX: u64 = 64;
 /// However large the limit is: the cache keeps some bytes for each that it expects.
 const BLOCKS_EXPECTED_MAX: u64 = 1 << 20;
 
-/// Which block of which segment.
+/// Which block of which file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct BlockKey {
-    pub(super) segment: u64,
+    pub(super) of: Holder,
     pub(super) part: Part,
+}
+
+/// A file that has blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Holder {
+    /// The segment of this number.
+    Segment(u64),
+    /// A tier, by the number that it was given when it was opened: another file may have its name later.
+    Tier(u64),
 }
 
 /// Which block of a segment.
@@ -55,6 +65,7 @@ pub(super) enum Block {
     Types(Arc<TypeTable>),
     Filter(Arc<NameFilter>),
     Directory(Arc<Directory>),
+    Runs(Arc<RunsBlock>),
 }
 
 /// Blocks of segments in memory. Shared by all segments of a store.
@@ -62,6 +73,7 @@ pub(crate) struct BlockCache {
     /// `None` when the limit is 0.
     blocks: Option<Cache<BlockKey, Block, ByBytes>>,
     loads: AtomicU64,
+    tiers: AtomicU64,
 }
 
 /// What a cache has done and has.
@@ -94,6 +106,7 @@ impl Block {
             Self::Types(block) => block.memory_bytes(),
             Self::Filter(block) => block.memory_bytes(),
             Self::Directory(block) => block.memory_bytes(),
+            Self::Runs(block) => block.memory_bytes(),
         }
     }
 }
@@ -111,13 +124,18 @@ impl BlockCache {
         let options = options.unwrap_or_else(|_| unreachable!("the cache is told its limit and its items"));
         let (hasher, lifecycle) = (DefaultHashBuilder::default(), DefaultLifecycle::default());
         let blocks = (bytes_max > 0).then(|| Cache::with_options(options, ByBytes, hasher, lifecycle));
-        Self { blocks, loads: AtomicU64::new(0) }
+        Self { blocks, loads: AtomicU64::new(0), tiers: AtomicU64::new(0) }
     }
 
     /// What it has done and has.
     pub(crate) fn stats(&self) -> BlockCacheStats {
         let (hits, bytes) = self.blocks.as_ref().map_or((0, 0), |blocks| (blocks.hits(), blocks.weight()));
         BlockCacheStats { hits, misses: self.loads.load(Ordering::Relaxed), bytes }
+    }
+
+    /// A name for one more tier.
+    pub(super) fn new_tier(&self) -> Holder {
+        Holder::Tier(self.tiers.fetch_add(1, Ordering::Relaxed))
     }
 
     /// The block with this key, which `load` reads if it is not there.

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::disk::read_exact_at;
 use crate::error::{Error, Result};
 
-use super::block_cache::{Block, BlockKey, Part};
+use super::block_cache::{Block, BlockKey, Holder, Part};
 use super::directory::{BlockPlace, Directory};
 use super::envelope::{BadBlock, BlockKind, Envelope};
 use super::event_block::EventBlock;
 use super::filter::NameFilter;
 use super::id_block::IdBlock;
 use super::order_block::OrderBlock;
+use super::raw_block::{open_raw, read_block};
 use super::segment_file::Segment;
 use super::stream_block::StreamBlock;
 use super::type_table::TypeTable;
@@ -99,7 +99,7 @@ impl Segment {
 
     #[inline]
     fn cached(&self, part: Part, load: impl FnOnce() -> Result<Block>) -> Result<Block> {
-        self.cache.get(BlockKey { segment: self.identity.number, part }, load)
+        self.cache.get(BlockKey { of: Holder::Segment(self.identity.number), part }, load)
     }
 
     /// Where a block lies that the footer tells of; `None` when the segment has none. Of the types only the block says how many.
@@ -121,13 +121,7 @@ impl Segment {
 
     /// Reads a block from the file; what its envelope says, and the block.
     pub(super) fn read(&self, place: BlockPlace) -> Result<(Envelope, Block)> {
-        let Ok(bytes) = usize::try_from(place.bytes) else {
-            return Err(self.corrupt(place.offset, "block is larger than memory"));
-        };
-        // The file has as many: the directory's blocks end where the footer says, and the footer's where the file does.
-        let mut block = vec![0; bytes];
-        read_exact_at(&*self.disk_file, &mut block, place.offset)
-            .map_err(|error| Error::io("reading", &self.path, error))?;
+        let block = read_block(&*self.disk_file, &self.path, place)?;
         self.open_block(place, &block)
     }
 
@@ -137,13 +131,8 @@ impl Segment {
     }
 
     fn take_apart(&self, place: BlockPlace, block: &[u8]) -> Result<(Envelope, Block), BadBlock> {
-        let (envelope, stored) = Envelope::open(block, self.identity.seed())?;
+        let (envelope, raw) = open_raw(block, place, self.identity.seed())?;
         let Envelope { kind, first, count, .. } = envelope;
-        let is_counted = kind == BlockKind::Types || count == place.count;
-        if kind != place.kind || first != place.first || !is_counted {
-            return Err(BadBlock::Misplaced);
-        }
-        let raw = envelope.raw(stored)?;
         let (footer, events) = (&self.footer, self.footer.totals.events);
         let block = match kind {
             BlockKind::Events => {
@@ -161,6 +150,7 @@ impl Segment {
                 let end = footer.types_offset();
                 Block::Directory(Arc::new(Directory::decode(&raw, footer.blocks, footer.totals, end)?))
             }
+            BlockKind::Runs => return Err(BadBlock::Misplaced),
         };
         Ok((envelope, block))
     }

@@ -25,7 +25,7 @@ use super::compress;
 pub(super) const ENVELOPE_BYTES: usize = 24;
 const CHECKED_BYTES: usize = 20;
 
-/// What a block holds. In a file they stand in this order.
+/// What a block holds. In a segment they stand in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum BlockKind {
     Events = 1,
@@ -35,6 +35,8 @@ pub(super) enum BlockKind {
     Types = 5,
     Filter = 6,
     Directory = 7,
+    /// Of a tier; those of filter and directory stand behind it.
+    Runs = 8,
 }
 
 /// What an envelope says of its block.
@@ -102,6 +104,7 @@ impl BlockKind {
             Self::Types => "block of types",
             Self::Filter => "block of the filter",
             Self::Directory => "block of the directory",
+            Self::Runs => "block of runs",
         }
     }
 
@@ -114,6 +117,7 @@ impl BlockKind {
             5 => Self::Types,
             6 => Self::Filter,
             7 => Self::Directory,
+            8 => Self::Runs,
             _ => return None,
         })
     }
@@ -190,6 +194,7 @@ impl BlockKind {
             Self::Ids => Some(super::id_block::RAW_BYTES_MAX),
             Self::Order => Some(super::order_block::RAW_BYTES_MAX),
             Self::Types => Some(super::type_table::RAW_BYTES_MAX),
+            Self::Runs => Some(super::tier::RUNS_RAW_BYTES_MAX),
             Self::Filter | Self::Directory => None,
         }
     }

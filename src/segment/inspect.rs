@@ -47,7 +47,7 @@ pub(crate) fn inspect_segment(
 }
 
 /// The block at `offset`; the rest up to `end` if none stands there.
-fn block(file: &dyn DiskFile, path: &Path, offset: u64, end: u64, seed: Seed) -> Result<FilePart> {
+pub(super) fn block(file: &dyn DiskFile, path: &Path, offset: u64, end: u64, seed: Seed) -> Result<FilePart> {
     let rest = FilePart::new(offset, end - offset, "no block");
     let envelope = read(file, path, offset, (ENVELOPE_BYTES as u64).min(end - offset))?;
     let Some(bytes) = Envelope::block_bytes(&envelope).filter(|bytes| *bytes <= end - offset) else {
@@ -95,7 +95,7 @@ fn with_chain(part: FilePart, name: &'static str, chain: Chain) -> FilePart {
     part.with(name, format_args!("position {position}, n {n}, prev_header_crc {prev_header_crc:08x}"))
 }
 
-fn read(file: &dyn DiskFile, path: &Path, offset: u64, bytes: u64) -> Result<Vec<u8>> {
+pub(super) fn read(file: &dyn DiskFile, path: &Path, offset: u64, bytes: u64) -> Result<Vec<u8>> {
     let mut read = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)];
     let count = read_some_at(file, &mut read, offset).map_err(|error| Error::io("reading", path, error))?;
     read.truncate(count);

@@ -21,6 +21,7 @@ mod inspect;
 mod order_block;
 mod output;
 mod pieces;
+mod raw_block;
 mod search;
 mod segment_file;
 mod stable_hash;
@@ -28,6 +29,7 @@ mod stream_block;
 mod streams_from;
 #[cfg(test)]
 mod tests;
+mod tier;
 mod type_table;
 mod varint;
 mod write;
@@ -38,4 +40,8 @@ pub(crate) use inspect::inspect_segment;
 pub(crate) use search::{FoundSegment, identify_segments, search_segments};
 pub(crate) use segment_file::Segment;
 pub(crate) use stream_block::StreamRun;
+pub(crate) use tier::{
+    LEVEL_MAX, NewTier, STREAMS_MAX, Source, StreamRuns, Tier, TierRange, TierRun, inspect_tier, merged,
+    segments_digest, tier_damages, write_tier,
+};
 pub(crate) use write::{NewSegment, SealedEvent, write_segment};

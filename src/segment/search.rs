@@ -19,6 +19,7 @@ use super::footer::{FOOTER_BYTES, Footer};
 use super::header::{self, HEADER_BYTES, Identity};
 use super::pieces::Pieces;
 use super::segment_file::SEGMENT_BYTES_MAX;
+use super::tier::{TIER_MAGIC, TierRange};
 
 /// Bytes looked through at once.
 const LOOK_BYTES: usize = 64 << 10;
@@ -74,6 +75,12 @@ pub(crate) fn search_segments(disk: &dyn Disk, dir: &Path, store: StoreId) -> Re
         let path = dir.join(name);
         let Ok(file) = disk.open(&path, OpenMode::Read) else { continue };
         let Some(file_bytes) = file.len().ok().filter(|bytes| *bytes <= SEGMENT_BYTES_MAX) else { continue };
+        if TierRange::of_name(name).is_some()
+            && head(&*file).is_some_and(|head| head.starts_with(&TIER_MAGIC))
+        {
+            // It has no events, and may be as large as a segment.
+            continue;
+        }
         let told = told(&*file, file_bytes, store, &path)?;
         let own = [number_of(name), told.identity.map(|identity| identity.number)];
         let numbers = own.into_iter().flatten().chain(others.iter().copied().take(NUMBERS_TRIED_MAX));

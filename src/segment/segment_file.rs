@@ -78,6 +78,11 @@ impl Segment {
         self.footer.commits
     }
 
+    /// How many streams it has events of.
+    pub(crate) fn streams(&self) -> u32 {
+        self.footer.totals.streams
+    }
+
     /// How many streams begin in it.
     pub(crate) fn new_streams(&self) -> u32 {
         self.footer.new_streams

@@ -13,6 +13,7 @@ use crate::segment::BlockCache;
 use crate::types::{Position, StoreId};
 
 use super::open::{go_on, journal_dir};
+use super::tiers::with_tiers;
 
 /// How often a reader begins anew because the writer seals what it is just reading.
 pub(super) const LOOKS_MAX: usize = 16;
@@ -76,6 +77,7 @@ impl Following {
         }
         let known = log.sealed();
         let sealed = go_on(&*self.disk, &self.root, &manifest, &self.cache, &known, self.begin.file)?;
+        let sealed = with_tiers(&*self.disk, &self.root, self.store, &self.cache, sealed);
         let begin = Begin { file: manifest.oldest_journal, follows: sealed.end() };
         log.index.change(|tables| tables.seal(sealed, begin.file));
         (self.begin.file..begin.file).for_each(|number| log.files.remove(number));

@@ -135,7 +135,7 @@ impl Store {
     }
 
     /// Tells the parts of one file of a store, in the words of the format's description (`docs/format.md`): the manifest, the
-    /// durable mark, a journal file, a segment or a pack of snapshots. Reads only, and that file alone; whether a store is
+    /// durable mark, a journal file, a segment, a tier or a pack of snapshots. Reads only, and that file alone; whether a store is
     /// sound is for [`Store::verify`] to say.
     ///
     /// ```

@@ -83,7 +83,7 @@ impl Inner {
     /// Seals all that was appended so far; how many journal files that were.
     pub(crate) fn seal(&self) -> Result<u64> {
         match &self.access {
-            Access::Write(writing) => writing.seal(),
+            Access::Write(writing) => writing.seal().inspect(|_| writing.make_tiers()),
             Access::Read(_) => Err(self.read_only()),
         }
     }
@@ -129,6 +129,10 @@ impl Writing {
         // The maintenance thread may be at some of them: whoever seals waits for the other.
         while self.sealer.seal_oldest(&self.committer, &|| ())? {}
         Ok(files)
+    }
+
+    fn make_tiers(&self) {
+        self.sealer.make_tiers(&self.committer, &|| (), &|| true);
     }
 
     /// Seals what would take the next opening long to read, if that is not left to the caller. Should it fail, the next

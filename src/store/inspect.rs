@@ -6,7 +6,7 @@ use crate::disk::{Disk, OpenMode, read_some_at};
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::inspect_journal_file;
 use crate::manifest::{LOCK_NAME, MANIFEST_NAME, inspect_durable_mark, inspect_manifest};
-use crate::segment::inspect_segment;
+use crate::segment::{inspect_segment, inspect_tier};
 use crate::snapshot::inspect_pack;
 use crate::types::FilePart;
 
@@ -50,6 +50,7 @@ fn inspect(disk: &dyn Disk, path: &Path, each: &mut dyn FnMut(FilePart) -> Resul
     match &magic {
         b"annalsJ\0" => inspect_journal_file(disk, &path, each),
         b"annalsG\0" => inspect_segment(disk, &path, each),
+        b"annalsT\0" => inspect_tier(disk, &path, each),
         b"annalsS\0" => inspect_pack(disk, &path, each),
         _ if is_named(MANIFEST_NAME) => each(inspect_manifest(disk, root, bytes)?),
         _ if is_named(LOCK_NAME) => each(inspect_durable_mark(disk, root, bytes)?),

@@ -1,4 +1,4 @@
-//! The maintenance thread: prepares journal space ahead of the writer, and seals full journal files. One a store, joined when
+//! The maintenance thread: prepares journal space ahead of the writer, and seals full journal files and makes tiers. One a store, joined when
 //! the store is closed.
 
 use std::sync::Arc;
@@ -42,11 +42,14 @@ impl Maintainer {
         loop {
             match self.sealer.seal_oldest(&self.committer, &|| self.upkeep.see_to_space()) {
                 Ok(true) => {}
-                Ok(false) => return,
+                Ok(false) => break,
                 // It is tried again when the next file is full. Until then nobody waits for it, and `stats` tells.
                 Err(_) => return self.backlog.give_up(),
             }
         }
+        // A file that fills meanwhile is sealed first: the wish for it ends this, and begins it anew.
+        let meanwhile = || self.upkeep.see_to_space();
+        self.sealer.make_tiers(&self.committer, &meanwhile, &|| !self.upkeep.is_wanted());
     }
 }
 

@@ -18,9 +18,11 @@ mod salvage_sealed;
 mod sealer;
 mod stats;
 mod stream;
+mod tiers;
 mod typed;
 mod verify;
 mod verify_sealed;
+mod verify_tiers;
 
 pub use batch::Batch;
 pub use draft::Draft;

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -25,6 +25,7 @@ use crate::types::{Position, StoreId};
 use super::inner::{Access, Closing, Inner, Writing};
 use super::maintenance::Maintainer;
 use super::sealer::{SEGMENTS_DIR, Sealer, segments_dir};
+use super::tiers::{is_unfinished_tier, remove_outgrown, with_tiers};
 use super::{Creation, Maintenance, Options, Recovery, RecoveryReport, Store};
 
 const JOURNAL_DIR: &str = "journal";
@@ -90,6 +91,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
     remove_where(disk, &root, |name| name == unfinished_manifest)?;
     remove_where(disk, &journal, |name| is_unfinished(name) || is_sealed(name))?;
     remove_unpublished(disk, &segments_dir(&root), begin.file)?;
+    remove_outgrown(disk, &root, tables.sealed());
 
     let report = RecoveryReport {
         created,
@@ -153,6 +155,7 @@ fn put_together(
         compression: options.compression,
         turn: Mutex::default(),
         failures: AtomicU64::new(0),
+        no_tiers: AtomicBool::new(false),
     });
     let maintainer = upkeep.as_ref().map(|upkeep| Maintainer {
         upkeep: Arc::clone(upkeep),
@@ -161,7 +164,9 @@ fn put_together(
         sealer: Arc::clone(&sealer),
     });
     let thread = maintainer.and_then(Maintainer::start);
-    if let Some(upkeep) = upkeep.as_ref().filter(|_| backlog.files() > 0) {
+    if let Some(upkeep) =
+        upkeep.as_ref().filter(|_| backlog.files() > 0 || log.sealed().next_tier(&[]).is_some())
+    {
         upkeep.ask_to_seal();
     }
     let closing = Mutex::new(Closing { thread, lock: Some(lock) });
@@ -298,7 +303,9 @@ fn remove_unpublished(disk: &dyn Disk, dir: &Path, oldest_journal: u64) -> Resul
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(Error::io("listing", dir, error)),
         Ok(_) => remove_where(disk, dir, |name| {
-            is_unfinished(name) || number_of(name).is_some_and(|number| number >= oldest_journal)
+            is_unfinished(name)
+                || is_unfinished_tier(name)
+                || number_of(name).is_some_and(|number| number >= oldest_journal)
         }),
     }
 }
@@ -311,6 +318,7 @@ pub(super) fn open_sealed(
     cache: &Arc<BlockCache>,
 ) -> Result<(Sealed, Begin)> {
     let sealed = go_on(disk, root, manifest, cache, &Sealed::default(), manifest.segment_numbers().start)?;
+    let sealed = with_tiers(disk, root, manifest.store, cache, sealed);
     let begin = Begin { file: manifest.oldest_journal, follows: sealed.end() };
     Ok((sealed, begin))
 }
@@ -335,7 +343,7 @@ pub(super) fn go_on(
             let path = dir.join(file_name(number));
             return Err(Error::corrupt(&path, 40, "the segment does not follow the one before it"));
         }
-        sealed = sealed.with(Arc::new(segment));
+        sealed.push(Arc::new(segment));
     }
     Ok(sealed)
 }

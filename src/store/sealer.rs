@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -41,6 +41,8 @@ pub(crate) struct Sealer {
     pub(super) turn: Mutex<Option<Error>>,
     /// How often it failed.
     pub(super) failures: AtomicU64,
+    /// The directory's sync has failed for a tier: no more are made.
+    pub(super) no_tiers: AtomicBool,
 }
 
 /// How many events are written between two looks at what else there is to do.

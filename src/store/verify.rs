@@ -17,6 +17,7 @@ use super::Options;
 use super::open::{SNAPSHOTS_DIR, journal_dir};
 use super::sealer::segments_dir;
 use super::verify_sealed::verify_sealed;
+use super::verify_tiers::verify_tiers;
 
 /// What [`Store::verify`](crate::Store::verify) found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +40,8 @@ pub struct VerifyReport {
     pub torn_tail: Option<(PathBuf, u64)>,
     /// All damage to the events and to what tells where they are, in order of files.
     pub damages: Vec<Damage>,
-    /// Places in the snapshots that are of no use: after a crash, or because bytes have changed. No damage: snapshots are a
-    /// cache, what is bad in it is passed over and made anew.
+    /// Places in tiers and snapshots that are of no use: after a crash, or because bytes have changed. No damage: both are
+    /// caches, what is bad in them is passed over and made anew.
     pub caches: Vec<Damage>,
 }
 
@@ -184,6 +185,8 @@ pub(super) fn look(
             versions.check(commit).map_err(|what| file.corrupt(frame.at.offset, what))
         },
     )?;
+    let tiers = verify_tiers(disk, root, known);
+    let snapshots = verify_snapshots(disk, &root.join(SNAPSHOTS_DIR), known.store);
     let in_manifest = known.manifest.as_ref().err().cloned();
     Ok(VerifyReport {
         store_id: known.store,
@@ -195,7 +198,7 @@ pub(super) fn look(
         head: Position::new(head),
         torn_tail: findings.torn_tail,
         damages: in_manifest.into_iter().chain(sealed.damages).chain(findings.damages).collect(),
-        caches: verify_snapshots(disk, &root.join(SNAPSHOTS_DIR), known.store),
+        caches: tiers.into_iter().chain(snapshots).collect(),
     })
 }
 

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use annals::{Error, ErrorKind, FilePart, Store};
+use annals::{Error, ErrorKind, ExpectedVersion, FilePart, Maintenance, Options, Store};
+
+use crate::support::event;
 
 fn golden() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-2/closed")
@@ -26,9 +28,21 @@ fn files() -> Vec<PathBuf> {
     ["MANIFEST", "LOCK"].map(|name| golden().join(name)).into_iter().chain(listed).collect()
 }
 
+/// A tier over eight segments.
+fn tier(dir: &Path) -> PathBuf {
+    let store = Options::new().maintenance(Maintenance::Inline).open(dir.join("bank")).expect("open");
+    for number in 0..8 {
+        let stream = store.stream(format!("account-{number}")).expect("name");
+        stream.append_raw(ExpectedVersion::Any, [event("x")]).expect("append");
+        store.seal().expect("seal");
+    }
+    dir.join("bank/segments/00000001-00000008.streams")
+}
+
 #[test]
 fn the_parts_of_every_file_lie_one_behind_another_from_its_first_byte_to_its_last() {
-    for file in files() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    for file in files().into_iter().chain([tier(dir.path())]) {
         let mut at = 0;
         for part in parts(&file).expect("inspect") {
             assert_eq!(part.offset, at, "{file:?}: {part:?}");
@@ -42,7 +56,7 @@ fn the_parts_of_every_file_lie_one_behind_another_from_its_first_byte_to_its_las
 #[test]
 fn a_byte_that_changed_is_told_and_never_a_panic() {
     let dir = tempfile::tempdir().expect("temporary directory");
-    for file in files() {
+    for file in files().into_iter().chain([tier(dir.path())]) {
         let bytes = fs::read(&file).expect("read");
         let copy = dir.path().join(file.file_name().expect("name"));
         let (mut told, mut tried) = (0, 0);

@@ -71,4 +71,5 @@ mod snapshots;
     expect(dead_code, unused_imports, reason = "most of what crashes stores needs a codec for snapshots")
 )]
 mod support;
+mod tiers;
 mod verify;

@@ -172,8 +172,8 @@ pub(crate) struct Verify {
 
 /// Print the structure of one file of a store
 ///
-/// The manifest, LOCK, a journal file, a segment or a pack of snapshots: a line for each part with
-/// offset, length, what it is and what it says, to be read beside docs/format.md. Times are
+/// The manifest, LOCK, a journal file, a segment, a tier or a pack of snapshots: a line for each part
+/// with offset, length, what it is and what it says, to be read beside docs/format.md. Times are
 /// microseconds since 1970. The file alone is looked at; whether the store is sound is for `verify`
 /// to say. Exit code 2: a part is damaged.
 #[derive(Debug, clap::Args)]

@@ -13,7 +13,7 @@ use crate::segment::header::Identity;
 use crate::segment::segment_file::{Segment, read_ends};
 
 #[derive(Debug)]
-struct Held(Vec<u8>);
+pub(in crate::segment) struct Held(pub(in crate::segment) Vec<u8>);
 
 impl DiskFile for Held {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {

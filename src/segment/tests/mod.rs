@@ -4,7 +4,7 @@ mod answers;
 mod caching;
 mod damage;
 mod faults;
-mod held;
+pub(super) mod held;
 mod hostile;
 pub(super) mod made;
 mod parts;

@@ -130,6 +130,34 @@ impl Seal {
         }
     }
 
+    /// The checksums of a tier's header, blocks and footer.
+    pub(crate) fn tier(self, first: u64, last: u64, bytes: &mut [u8]) {
+        const FOOTER_BYTES: usize = 96;
+        let mut seed = crc32fast::Hasher::new_with_initial(0);
+        let (first, last) = (first.to_le_bytes(), last.to_le_bytes());
+        [&b"tier"[..], &self.store, &first, &last].iter().for_each(|part| seed.update(part));
+        let seed = seed.finalize();
+        let put = |bytes: &mut [u8], parts: [std::ops::Range<usize>; 2], at: usize| {
+            let mut crc = crc32fast::Hasher::new_with_initial(seed);
+            parts.iter().for_each(|part| crc.update(&bytes[part.clone()]));
+            bytes[at..at + 4].copy_from_slice(&crc.finalize().to_le_bytes());
+        };
+        let footer = bytes.len() - FOOTER_BYTES;
+        put(bytes, [0..60, 0..0], 60);
+        put(bytes, [footer..footer + 92, 0..0], footer + 92);
+        let mut at = 64;
+        while at + 24 <= footer {
+            let stored_len =
+                u32::from_le_bytes(bytes[at + 4..at + 8].try_into().expect("four bytes")) as usize;
+            let end = at + 24 + stored_len;
+            if end > footer {
+                return;
+            }
+            put(bytes, [at..at + 20, at + 24..end], at + 20);
+            at = end;
+        }
+    }
+
     /// The checksum of the block at the start of `bytes`; its length, if all of it is there.
     pub(crate) fn block(self, number: u64, bytes: &mut [u8]) -> Option<usize> {
         const ENVELOPE_BYTES: usize = 24;
