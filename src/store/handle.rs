@@ -308,12 +308,13 @@ impl Store {
     /// `Io` when files cannot be measured.
     pub fn stats(&self) -> Result<Stats> {
         let inner = &self.inner;
+        // Before the files are counted: one that is not in the backlog any more is not among them either.
+        let upkeep = inner.upkept();
         let (journal_files, journal_bytes) = inner.log.files.measure()?;
         let written = inner.written();
         let snapshots = inner.snapshots.measure();
         let cache = inner.log.cache.stats();
         let sealed = inner.log.sealed();
-        let upkeep = inner.upkept();
         Ok(inner.log.index.read(|tables| Stats {
             store_id: inner.store_id,
             head: Position::new(tables.head()),
