@@ -5,8 +5,8 @@ use annals::limits::{
     JOURNAL_FILE_BYTES_MIN, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
 };
 use annals::{
-    Durability, Error, ErrorKind, ExpectedVersion, NewEvent, Options, Position, Store, SubjectPattern,
-    Version,
+    Durability, Error, ErrorKind, ExpectedVersion, Maintenance, NewEvent, Options, Position, Store,
+    SubjectPattern, Version,
 };
 use tempfile::TempDir;
 
@@ -116,10 +116,14 @@ fn commit_of(bytes: usize) -> Vec<NewEvent> {
         .collect()
 }
 
+/// Full files stay as they are: nobody seals them.
+fn inline() -> Options {
+    Options::new().maintenance(Maintenance::Inline)
+}
+
 #[test]
 fn a_commit_has_up_to_64_mib_and_one_larger_than_a_journal_file_gets_a_file_of_its_own() {
-    let (dir, store) =
-        new_store(Options::new().journal_file_bytes(JOURNAL_FILE_BYTES_MIN).recent_bytes_max(0));
+    let (dir, store) = new_store(inline().journal_file_bytes(JOURNAL_FILE_BYTES_MIN).recent_bytes_max(0));
     let account = store.stream("a").expect("name");
     account.append_raw(ANY, [event("before")]).expect("append");
     let error = account.append_raw(ANY, commit_of(COMMIT_BYTES_MAX + 1)).expect_err("past the limit");
@@ -161,7 +165,7 @@ fn a_journal_file_has_64_kib_to_1_gib() {
 fn a_journal_file_is_filled_to_its_last_byte_and_not_beyond() {
     const FRAMES_AT: usize = 4096;
     for (left, files) in [(0, 1), (8, 2)] {
-        let (_dir, store) = new_store(Options::new().journal_file_bytes(JOURNAL_FILE_BYTES_MIN));
+        let (_dir, store) = new_store(inline().journal_file_bytes(JOURNAL_FILE_BYTES_MIN));
         // A frame is padded to a multiple of 8, by at least one byte.
         let frame = usize::try_from(JOURNAL_FILE_BYTES_MIN).expect("bytes") - FRAMES_AT;
         let first = commit_of(frame / 2 - 1);
