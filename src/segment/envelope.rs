@@ -244,7 +244,7 @@ mod tests {
             Envelope::likely(&changed)
         };
         // No kind, an unknown kind, an unknown codec, no zeros, lengths that differ, a length past any limit.
-        for (at, value) in [(0, 0), (0, 8), (1, 3), (2, 1), (3, 1), (4, 15), (8, 13), (7, 0xff)] {
+        for (at, value) in [(0, 0), (0, 9), (1, 3), (2, 1), (3, 1), (4, 15), (8, 13), (7, 0xff)] {
             assert_eq!(with(at, value), None, "{value} at {at}");
         }
         assert_eq!(with(12, 9), Some(block.len() as u64), "any place in the segment");
