@@ -58,7 +58,7 @@ fuzz_target!(|text: &str| {
     assert_eq!(bank.store().head(), head, "nothing is booked twice");
     assert_eq!(second.booked, 0);
     assert_eq!(second.there_already, first.booked + first.there_already);
-    for stream in bank.store().streams() {
+    for stream in bank.store().streams().expect("streams") {
         bank.store()
             .stream(stream.name)
             .expect("name")
