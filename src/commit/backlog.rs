@@ -26,17 +26,28 @@ pub(crate) struct Backlog {
     changed: Condvar,
 }
 
+/// Who seals by himself. Nobody waits for nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Sealer {
+    /// There is none, or none any more: sealing is left to callers.
+    #[default]
+    Nobody,
+    Working,
+    /// He failed, and tries again later.
+    Failed,
+}
+
 #[derive(Debug, Default)]
 struct State {
-    /// Whether somebody is there who seals. Nobody waits for nobody.
-    is_sealed: bool,
+    sealer: Sealer,
     stalls: Stalls,
 }
 
 impl Backlog {
     /// A backlog of so many files; `is_sealed` when somebody will seal them.
     pub(crate) fn new(files: u64, is_sealed: bool) -> Self {
-        let state = Mutex::new(State { is_sealed, ..State::default() });
+        let sealer = if is_sealed { Sealer::Working } else { Sealer::Nobody };
+        let state = Mutex::new(State { sealer, ..State::default() });
         Self { files: AtomicU64::new(files), state, changed: Condvar::new() }
     }
 
@@ -56,13 +67,27 @@ impl Backlog {
     /// One was sealed.
     pub(crate) fn shrink(&self) {
         self.files.fetch_sub(1, Ordering::Relaxed);
-        self.state.lock().is_sealed = true;
+        let mut state = self.state.lock();
+        if state.sealer == Sealer::Failed {
+            state.sealer = Sealer::Working;
+        }
+        drop(state);
         self.changed.notify_all();
     }
 
-    /// Nobody seals, until one was sealed again: it failed, or the store is being closed.
+    /// Sealing failed: nobody waits until a file was sealed again.
     pub(crate) fn give_up(&self) {
-        self.state.lock().is_sealed = false;
+        let mut state = self.state.lock();
+        if state.sealer == Sealer::Working {
+            state.sealer = Sealer::Failed;
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Whoever sealed by himself does so no more: nobody waits from now on.
+    pub(crate) fn leave(&self) {
+        self.state.lock().sealer = Sealer::Nobody;
         self.changed.notify_all();
     }
 
@@ -78,7 +103,7 @@ impl Backlog {
     fn wait_for_room(&self) {
         let mut state = self.state.lock();
         let began = Instant::now();
-        let must_wait = |state: &State| state.is_sealed && self.files() > BACKLOG_FILES_MAX;
+        let must_wait = |state: &State| state.sealer == Sealer::Working && self.files() > BACKLOG_FILES_MAX;
         if !must_wait(&state) {
             return;
         }

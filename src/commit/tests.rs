@@ -43,4 +43,10 @@ fn nobody_waits_where_nobody_seals() {
     assert!(waiter.try_recv().is_err());
     backlog.give_up();
     waiter.recv().expect("goes on");
+    // One sealed by hand makes nobody wait for one who left, or never was.
+    for backlog in [Backlog::new(BACKLOG_FILES_MAX + 5, false), Backlog::new(BACKLOG_FILES_MAX + 5, true)] {
+        backlog.leave();
+        backlog.shrink();
+        backlog.wait();
+    }
 }

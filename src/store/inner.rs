@@ -149,7 +149,7 @@ impl Writing {
             upkeep.stop();
         }
         // Those who wait for room go on, and are told that the store is closed.
-        self.backlog.give_up();
+        self.backlog.leave();
         if let Some(thread) = closing.thread.take() {
             // A panic in it has nothing to tell that the writer will not meet.
             let _ = thread.join();

@@ -24,7 +24,7 @@ impl Maintainer {
         let backlog = Arc::clone(&self.backlog);
         let started = Builder::new().name("annals".to_owned()).spawn(move || self.work());
         if started.is_err() {
-            backlog.give_up();
+            backlog.leave();
         }
         started.ok()
     }
@@ -56,6 +56,6 @@ impl Maintainer {
 impl Drop for Maintainer {
     /// However the thread ends, also by a panic of a disk: nobody waits for it any more.
     fn drop(&mut self) {
-        self.backlog.give_up();
+        self.backlog.leave();
     }
 }

@@ -67,6 +67,20 @@ fn an_append_to_a_stream_that_never_was_asks_each_segments_filter_once() {
 }
 
 #[test]
+fn where_sealing_is_left_to_the_caller_nobody_waits_for_it() {
+    let disk = SimDisk::new();
+    let store = options(&disk).journal_file_bytes(64 << 10).open("/bank").expect("open");
+    let stream = store.stream("account-1").expect("name");
+    stream.append_raw(ANY, [event("x")]).expect("append");
+    assert_eq!(store.seal().expect("seal"), 1);
+    for _ in 0..10 {
+        stream.append_raw(ANY, [event(vec![7; 60_000])]).expect("append");
+    }
+    let stats = store.stats().expect("stats");
+    assert!(stats.backlog_files > 5 && stats.stalls == 0, "{stats:?}");
+}
+
+#[test]
 fn a_store_whose_events_are_sealed_opens_without_reading_them() {
     let disk = SimDisk::new();
     let store = options(&disk).open("/bank").expect("open");
