@@ -115,7 +115,7 @@ impl Log {
         Ok(event.unwrap_or_else(|| unreachable!("what was found was fetched")))
     }
 
-    /// Brings the commits of these events into memory, in order. Stops at the first that cannot be read, and says which of
+    /// Brings these events into memory, in order, and takes them apart. Stops at the first that cannot be read, and says which of
     /// `found` it is and why.
     pub(crate) fn fetch(&self, found: &mut [Found], last: &mut LastRead) -> Option<(usize, Error)> {
         let mut places: Vec<_> = found.iter().filter_map(Found::on_disk).collect();
@@ -127,14 +127,16 @@ impl Log {
         let places: Vec<FrameAt> = places.into_iter().map(|(_, at)| at).collect();
         let mut commits = places.into_iter().zip(commits);
         for (number, one) in found.iter_mut().enumerate() {
-            let Some((_, at)) = one.on_disk() else { continue };
-            if last.as_ref().is_none_or(|(of, _)| *of != at) {
-                *last = commits.next();
+            if let Some((_, at)) = one.on_disk() {
+                if last.as_ref().is_none_or(|(of, _)| *of != at) {
+                    *last = commits.next();
+                }
+                match last {
+                    Some((_, commit)) => one.read_as(commit.clone()),
+                    None => return failure.map(|error| (number, error)),
+                }
             }
-            match last {
-                Some((_, commit)) => one.read_as(commit.clone()),
-                None => return failure.map(|error| (number, error)),
-            }
+            one.take_apart();
         }
         None
     }

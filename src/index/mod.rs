@@ -16,7 +16,6 @@ mod streams;
 mod tables;
 mod tails;
 
-pub(crate) use block::BlockRun;
 pub(crate) use commits::CommitEntry;
 pub(crate) use log::{LastRead, Log};
 pub(crate) use ordered::Ordered;

@@ -4,10 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::journal::{CommitView, FrameAt, JournalFile};
-use crate::segment::EventBlock;
-use crate::types::RecordedEvent;
+use crate::types::{EventTable, RecordedEvent};
 
-use super::{BlockRun, Ordered};
+use super::Ordered;
 
 /// An event as a commit of its part and its number in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,44 +18,32 @@ pub(crate) struct Place {
 /// Events that follow each other, and where their bytes are.
 #[derive(Debug, Clone)]
 pub(crate) enum Found {
-    /// In memory, in several commits.
-    Block(BlockRun),
-    /// In memory, events `from..to` of one commit.
-    Commit { view: CommitView, from: u32, to: u32 },
-    /// In memory, in one block of a segment.
-    Sealed { block: Arc<EventBlock>, ordinals: Range<u32> },
+    /// In memory: these rows.
+    Rows { table: Arc<EventTable>, rows: Range<usize> },
     /// In memory, in several blocks of a segment: these of the events that were put in order.
     Ordered { ordered: Arc<Ordered>, at: Range<usize> },
+    /// In memory, events `from..to` of one commit, to be taken apart.
+    Commit { view: CommitView, from: u32, to: u32 },
     /// On disk, to be read and checked: events `from..to` of one commit.
     Disk { file: Arc<JournalFile>, at: FrameAt, from: u32, to: u32 },
 }
 
 impl Found {
-    /// Takes the first event; `None` when there is none left in memory.
+    /// Takes the first event; `None` when there is none left that was taken apart.
     #[inline]
     pub(crate) fn take_first(&mut self) -> Option<RecordedEvent> {
         match self {
-            Self::Block(run) => run.take_first(),
-            Self::Commit { view, from, to } if *from < *to => {
-                *from += 1;
-                Some(view.event(*from - 1))
-            }
-            Self::Sealed { block, ordinals } => ordinals.next().map(|ordinal| block.event(ordinal)),
+            Self::Rows { table, rows } => rows.next().map(|row| table.event(row)),
             Self::Ordered { ordered, at } => ordered.event(at.next()?),
             Self::Commit { .. } | Self::Disk { .. } => None,
         }
     }
 
-    /// Takes the last event; `None` when there is none left in memory.
+    /// Takes the last event; `None` when there is none left that was taken apart.
     #[inline]
     pub(crate) fn take_last(&mut self) -> Option<RecordedEvent> {
         match self {
-            Self::Block(run) => run.take_last(),
-            Self::Commit { view, from, to } if *from < *to => {
-                *to -= 1;
-                Some(view.event(*to))
-            }
-            Self::Sealed { block, ordinals } => ordinals.next_back().map(|ordinal| block.event(ordinal)),
+            Self::Rows { table, rows } => rows.next_back().map(|row| table.event(row)),
             Self::Ordered { ordered, at } => ordered.event(at.next_back()?),
             Self::Commit { .. } | Self::Disk { .. } => None,
         }
@@ -66,7 +53,15 @@ impl Found {
     pub(crate) fn on_disk(&self) -> Option<(&Arc<JournalFile>, FrameAt)> {
         match self {
             Self::Disk { file, at, .. } => Some((file, *at)),
-            Self::Block(_) | Self::Commit { .. } | Self::Sealed { .. } | Self::Ordered { .. } => None,
+            Self::Rows { .. } | Self::Ordered { .. } | Self::Commit { .. } => None,
+        }
+    }
+
+    /// Takes apart what is in memory and was not.
+    pub(crate) fn take_apart(&mut self) {
+        if let Self::Commit { view, from, to } = self {
+            let rows = 0..usize::try_from(to.saturating_sub(*from)).unwrap_or(usize::MAX);
+            *self = Self::Rows { table: view.events(*from..*to), rows };
         }
     }
 

@@ -1,7 +1,7 @@
-//! The bytes of the last commits, kept in memory up to a limit, so that reading what is new asks no disk.
+//! The events of the last commits, kept in memory up to a limit, so that reading what is new asks no disk.
 //!
-//! Small commits come in one buffer each. When enough of them have come, their bytes are moved together into one and they
-//! become a block: reading in order then walks through memory instead of jumping about in it, and takes one share of a
+//! Small commits come in one buffer each. When enough of them have come, their events are moved together into one table and
+//! they become a block: reading in order then walks through memory instead of jumping about in it, and takes one share of a
 //! block instead of one of each commit (docs/performance.md has the figure).
 
 use std::collections::VecDeque;
@@ -16,6 +16,15 @@ const OVERHEAD_BYTES: usize = 48;
 /// When a block is full: large enough for walking, small enough for a moment under the index's lock.
 const BLOCK_BYTES: usize = 256 << 10;
 const BLOCK_COMMITS: usize = 4096;
+/// A commit that is larger than this is a block of its own, and keeps its buffer.
+const OWN_BUFFER_BYTES: usize = 64 << 10;
+
+/// Where a commit's events are in memory.
+#[derive(Debug)]
+pub(crate) enum Kept<'a> {
+    Block(&'a Arc<Block>),
+    Open(&'a CommitView),
+}
 
 #[derive(Debug)]
 pub(crate) struct Recent {
@@ -38,16 +47,22 @@ impl Recent {
 
     /// Keeps the next commit; lets go of the oldest ones past the limit.
     pub(crate) fn push(&mut self, view: CommitView) {
-        self.open_bytes += cost(&view);
-        self.bytes += cost(&view);
-        self.open.push(view);
-        self.next_commit = self.next_commit.saturating_add(1);
-        if self.open_bytes >= BLOCK_BYTES || self.open.len() >= BLOCK_COMMITS {
+        if view.body().len() >= OWN_BUFFER_BYTES {
             self.close_block();
+            self.push_block(Block::of_large(self.next_commit, &view));
+            self.next_commit = self.next_commit.saturating_add(1);
+        } else {
+            self.open_bytes += cost(&view);
+            self.bytes += cost(&view);
+            self.open.push(view);
+            self.next_commit = self.next_commit.saturating_add(1);
+            if self.open_bytes >= BLOCK_BYTES || self.open.len() >= BLOCK_COMMITS {
+                self.close_block();
+            }
         }
         while self.bytes > self.bytes_max {
             match self.blocks.pop_front() {
-                Some(oldest) => self.bytes -= oldest.views().iter().map(cost).sum::<usize>(),
+                Some(oldest) => self.bytes -= oldest.memory_bytes(),
                 None => {
                     self.open.clear();
                     (self.open_bytes, self.bytes) = (0, 0);
@@ -60,7 +75,7 @@ impl Recent {
     /// Lets go of the commits before this one: of blocks as a whole. If none came so far, it is the next.
     pub(crate) fn forget_before(&mut self, commit: u64) {
         while let Some(oldest) = self.blocks.front().filter(|block| block.end_commit() <= commit) {
-            self.bytes -= oldest.views().iter().map(cost).sum::<usize>();
+            self.bytes -= oldest.memory_bytes();
             self.blocks.pop_front();
         }
         if self.next_commit <= commit {
@@ -75,15 +90,15 @@ impl Recent {
     /// The block that holds a commit.
     pub(crate) fn block(&self, commit: u64) -> Option<&Arc<Block>> {
         let after = self.blocks.partition_point(|block| block.first_commit() <= commit);
-        self.blocks.get(after.checked_sub(1)?).filter(|block| block.view(commit).is_some())
+        self.blocks.get(after.checked_sub(1)?).filter(|block| commit < block.end_commit())
     }
 
-    /// A commit that is kept.
-    pub(crate) fn view(&self, commit: u64) -> Option<&CommitView> {
+    /// Where a commit is kept, if it is.
+    pub(crate) fn find(&self, commit: u64) -> Option<Kept<'_>> {
         let back = usize::try_from(self.next_commit.checked_sub(commit)?).ok()?;
         match self.open.len().checked_sub(back) {
-            Some(at) => self.open.get(at),
-            None => self.block(commit)?.view(commit),
+            Some(at) => self.open.get(at).map(Kept::Open),
+            None => self.block(commit).map(Kept::Block),
         }
     }
 
@@ -93,9 +108,16 @@ impl Recent {
 
     fn close_block(&mut self) {
         let views = std::mem::take(&mut self.open);
-        let first = self.next_commit.saturating_sub(views.len() as u64);
-        self.blocks.push_back(Arc::new(Block::new(first, views)));
-        self.open_bytes = 0;
+        self.bytes -= std::mem::take(&mut self.open_bytes);
+        if !views.is_empty() {
+            let first = self.next_commit.saturating_sub(views.len() as u64);
+            self.push_block(Block::of_small(first, &views));
+        }
+    }
+
+    fn push_block(&mut self, block: Block) {
+        self.bytes += block.memory_bytes();
+        self.blocks.push_back(Arc::new(block));
     }
 }
 

@@ -11,7 +11,7 @@ use crate::types::{EventId, Filter, StreamName, Timestamp, Version};
 
 use super::block::Block;
 use super::part::{Part, wrong_version};
-use super::recent::Recent;
+use super::recent::{Kept, Recent};
 use super::{Found, Place, Sealed, StreamKey};
 
 const BACK_IN_TIME: &str = "commit was recorded before the one ahead of it";
@@ -164,10 +164,17 @@ impl Tables {
 
     /// What a reader needs to read events `from..to` of one of a part's commits, wherever its bytes are.
     pub(crate) fn find(&self, part: &Part, commit: u32, from: u32, to: u32) -> Result<Found> {
-        if let Some(view) = self.recent.view(part.number_of(commit)) {
-            return Ok(Found::Commit { view: view.clone(), from, to });
+        let number = part.number_of(commit);
+        match self.recent.find(number) {
+            Some(Kept::Block(block)) => {
+                let rows = block.row(number, from).zip(block.row(number, to));
+                let (from, to) = rows.ok_or_else(|| missing(number))?;
+                return Ok(Found::Rows { table: Arc::clone(block.table()), rows: from..to });
+            }
+            Some(Kept::Open(view)) => return Ok(Found::Commit { view: view.clone(), from, to }),
+            None => {}
         }
-        let entry = part.commit(commit).ok_or_else(|| missing(part.number_of(commit)))?;
+        let entry = part.commit(commit).ok_or_else(|| missing(number))?;
         Ok(Found::Disk { file: Arc::clone(part.file()), at: entry.at, from, to })
     }
 

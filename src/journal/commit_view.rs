@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::disk::Cursor;
 use crate::types::limits::COMMIT_EVENTS_MAX;
-use crate::types::{Extension, Position, RecordedEvent, Timestamp};
+use crate::types::{EventRows, EventTable, Extension, Parts, Position, RecordedEvent, Timestamp};
 
 use super::draft::BODY_HEADER_BYTES;
 use super::frame::FRAME_HEADER_BYTES;
-use super::record::{self, BadRecord, RecordHead};
+use super::record::{self, BadRecord, Fields, RecordHead};
 
 const CHECKED: &str = "every record was checked when the view was made";
 
@@ -86,21 +86,6 @@ impl CommitView {
         self.bytes.get(to_usize(self.body)..to_usize(self.end)).unwrap_or_default()
     }
 
-    /// Bytes of the buffer that its body lies in.
-    pub(crate) fn shared_bytes(&self) -> usize {
-        self.bytes.len()
-    }
-
-    /// The same commit, whose body has been copied to `start` of other bytes.
-    pub(crate) fn moved_to(&self, bytes: Arc<Vec<u8>>, start: usize) -> Self {
-        assert!(
-            bytes.get(start..).is_some_and(|rest| rest.starts_with(self.body())),
-            "a body moves as it is"
-        );
-        let (body, end) = (to_u32(start), to_u32(start + self.body().len()));
-        Self { bytes, body, end, ..*self }
-    }
-
     /// When it was recorded.
     pub(crate) fn recorded_at(&self) -> Timestamp {
         self.recorded_at
@@ -123,21 +108,41 @@ impl CommitView {
         first..first.saturating_add(u64::from(self.event_count))
     }
 
-    /// The event at `position`; `None` when this commit does not hold it.
-    #[inline]
-    pub(crate) fn event_at(&self, position: u64) -> Option<RecordedEvent> {
-        let at = position.checked_sub(self.first_position.as_u64())?;
-        u32::try_from(at).ok().filter(|at| *at < self.event_count).map(|at| self.event(at))
+    /// Event `at`, which must be below `event_count`. Who wants several asks for [`CommitView::events`].
+    pub(crate) fn event(&self, at: u32) -> RecordedEvent {
+        self.events(at..at + 1).event(0)
     }
 
-    /// Event `at`, which must be below `event_count`.
+    /// These events, which share the bytes that the commit was read with.
+    pub(crate) fn events(&self, range: Range<u32>) -> Arc<EventTable> {
+        let mut rows = EventRows::with_capacity(range.len());
+        for at in range {
+            let Fields { stream, event_type, parts, facts } = self.fields(at);
+            rows.push(stream, event_type, parts, facts);
+        }
+        rows.table(Arc::clone(&self.bytes))
+    }
+
+    /// Puts all its events behind others, with copies of what they hold.
+    pub(crate) fn copy_to(&self, rows: &mut EventRows, bytes: &mut Vec<u8>) {
+        for at in 0..self.event_count {
+            let Fields { stream, event_type, parts: Parts { metadata, payload, end }, facts } =
+                self.fields(at);
+            let moved = to_u32(bytes.len());
+            bytes.extend_from_slice(self.bytes.get(to_usize(metadata)..to_usize(end)).unwrap_or_default());
+            let parts =
+                Parts { metadata: moved, payload: moved + (payload - metadata), end: to_u32(bytes.len()) };
+            rows.push(stream, event_type, parts, facts);
+        }
+    }
+
     #[inline]
-    pub(crate) fn event(&self, at: u32) -> RecordedEvent {
+    fn fields(&self, at: u32) -> Fields<'_> {
         let start = self.record_at(at).unwrap_or_else(|| unreachable!("{CHECKED}"));
         let position = self.first_position.plus(u64::from(at));
         let position =
             position.unwrap_or_else(|| unreachable!("a frame's positions were counted when it was accepted"));
-        record::event(Arc::clone(&self.bytes), to_u32(start), position, at, self.recorded_at)
+        record::fields(&self.bytes, to_u32(start), position, at, self.recorded_at)
     }
 
     /// What the header of event `at`, which must be below `event_count`, holds beyond what this version knows.
@@ -199,21 +204,26 @@ mod tests {
         assert_eq!(view.positions(), 0..2);
         assert!(view.record_at(0).is_some() && view.record_at(1).is_some());
         // What stands there could be taken for the offset of a record.
-        assert!(view.record_at(2).is_none() && view.event_at(2).is_none());
+        assert!(view.record_at(2).is_none());
         assert_eq!([view.extension(0), view.extension(1)], [Extension::default(), Extension::default()]);
     }
 
     #[test]
-    fn a_commit_that_was_moved_is_the_same_commit_elsewhere() {
-        let view = view(&["one", "two"]);
-        let mut bytes = vec![7; 100];
-        bytes.extend_from_slice(view.body());
-        bytes.extend_from_slice(&[9; 50]);
-        let moved = view.moved_to(Arc::new(bytes), 100);
-        assert_eq!(moved.shared_bytes(), 150 + view.body().len());
-        assert_eq!((moved.body(), moved.positions()), (view.body(), view.positions()));
-        let payloads: Vec<_> = [0, 1].map(|at| moved.event_at(at).expect("event").payload().to_vec()).into();
-        assert_eq!(payloads, [b"one".to_vec(), b"two".to_vec()]);
-        assert_eq!(moved.recorded_at(), view.recorded_at());
+    fn events_of_a_commit_are_the_same_in_a_table_of_their_own_and_copied_behind_others() {
+        let view = view(&["one", "two", "three"]);
+        let all = view.events(0..3);
+        assert_eq!([0, 1, 2].map(|row| all.event(row)), [0, 1, 2].map(|at| view.event(at)));
+        assert_eq!(view.events(1..3).event(1), all.event(2));
+        let payloads = [0, 1, 2].map(|row| all.event(row).payload().to_vec());
+        assert_eq!(payloads, [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]);
+
+        let (mut rows, mut bytes) = (EventRows::default(), Vec::new());
+        view.copy_to(&mut rows, &mut bytes);
+        view.copy_to(&mut rows, &mut bytes);
+        let table = rows.table(Arc::new(bytes));
+        assert_eq!(table.rows().len(), 6);
+        for row in 0..6 {
+            assert_eq!(table.event(row), all.event(row % 3));
+        }
     }
 }

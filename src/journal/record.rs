@@ -21,15 +21,14 @@
 //! ```
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::disk::{Cursor, put_i64, put_u16, put_u32, put_u64};
 use crate::types::limits::{
     EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
 };
 use crate::types::{
-    CodecId, Encoding, EventId, Extension, Facts, Layout, NewEvent, OverLimit, Position, RecordedEvent,
-    Shape, StreamName, Timestamp, Version,
+    CodecId, Encoding, EventId, Extension, Facts, NewEvent, OverLimit, Parts, Position, Shape, StreamName,
+    Timestamp, Version,
 };
 
 const HEADER_BYTES: u16 = 60;
@@ -204,23 +203,30 @@ fn to_u16(number: usize) -> u16 {
     u16::try_from(number).unwrap_or_else(|_| unreachable!("limits keep names below 64 KiB"))
 }
 
-/// The event whose record starts at `start` of `bytes`, the `number`-th of its commit. The record must have been checked:
-/// this takes it apart in one go, without the steps in between that checking needs (docs/performance.md has the figure).
+/// What a record says, taken apart.
+pub(crate) struct Fields<'a> {
+    pub(crate) stream: &'a str,
+    pub(crate) event_type: &'a str,
+    /// Where metadata and payload lie.
+    pub(crate) parts: Parts,
+    pub(crate) facts: Facts,
+}
+
+/// Takes apart the record that starts at `start` of `bytes`, the `number`-th of its commit. The record must have been checked:
+/// this goes without the steps in between that checking needs (docs/performance.md has the figure).
 #[inline]
-pub(crate) fn event(
-    bytes: Arc<Vec<u8>>,
+pub(crate) fn fields(
+    bytes: &[u8],
     start: u32,
     position: Position,
     number: u32,
     recorded_at: Timestamp,
-) -> RecordedEvent {
+) -> Fields<'_> {
     let record = bytes.get(to_usize(start)..).and_then(|record| record.first_chunk::<HEADER_BYTES_USIZE>());
     let record = record.unwrap_or_else(|| unreachable!("{CHECKED}"));
     let stream = start + u32::from(u16::from_le_bytes(field(record, 4)));
-    let stream_len = u16::from_le_bytes(field(record, 46));
-    let event_type = stream + u32::from(stream_len);
-    let type_len = u16::from_le_bytes(field(record, 48));
-    let metadata = event_type + u32::from(type_len);
+    let event_type = stream + u32::from(u16::from_le_bytes(field(record, 46)));
+    let metadata = event_type + u32::from(u16::from_le_bytes(field(record, 48)));
     let payload = metadata + u32::from_le_bytes(field(record, 52));
     let end = payload + u32::from_le_bytes(field(record, 56));
     let [codec, shape] = field(record, 6);
@@ -239,8 +245,15 @@ pub(crate) fn event(
         recorded_at,
         encoding,
     };
-    let layout = Layout { stream, event_type, stream_len, type_len, metadata, payload, end };
-    RecordedEvent::new(bytes, layout, facts)
+    let name = |range: Range<u32>| {
+        text(bytes, to_usize(range.start)..to_usize(range.end)).unwrap_or_else(|| unreachable!("{CHECKED}"))
+    };
+    Fields {
+        stream: name(stream..event_type),
+        event_type: name(event_type..metadata),
+        parts: Parts { metadata, payload, end },
+        facts,
+    }
 }
 
 /// `N` bytes at a fixed place of the header.
@@ -260,7 +273,10 @@ fn text(record: &[u8], range: Range<usize>) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::types::{EventRows, RecordedEvent};
 
     fn record() -> Vec<u8> {
         let event = NewEvent::new("Deposited", b"payload".to_vec()).expect("event").metadata(*b"meta");
@@ -273,7 +289,11 @@ mod tests {
     fn read(bytes: Vec<u8>) -> Result<RecordedEvent, BadRecord> {
         let head = decode_head(&bytes)?;
         head.check_texts(&bytes)?;
-        Ok(event(Arc::new(bytes), 0, Position::new(5), 1, Timestamp::EPOCH))
+        let mut rows = EventRows::default();
+        let Fields { stream, event_type, parts, facts } =
+            fields(&bytes, 0, Position::new(5), 1, Timestamp::EPOCH);
+        rows.push(stream, event_type, parts, facts);
+        Ok(rows.table(Arc::new(bytes)).event(0))
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{BlockRun, Found, Log, Ordered, Part, Sealed, SealedSegment, StreamKey, Tables};
+use crate::index::{Found, Log, Ordered, Part, Sealed, SealedSegment, StreamKey, Tables};
 use crate::types::Filter;
 
 use super::plan::{End, PieceSize, Taken, Unreadable, in_order, next, shrink, within};
@@ -220,7 +220,8 @@ fn next_run(
     {
         let positions = shrink(&mut within(&range, &held), end, count);
         let length = positions.end - positions.start;
-        return Ok(Run { length, found: Some(Found::Block(BlockRun::new(Arc::clone(block), positions))) });
+        let rows = block.table().rows_at(&positions);
+        return Ok(Run { length, found: Some(Found::Rows { table: Arc::clone(block.table()), rows }) });
     }
     let missing = || Error::new(ErrorKind::Corrupt, format!("position {at} is not in the index"));
     let part = tables.part_at(at).ok_or_else(missing)?;

@@ -79,7 +79,8 @@ impl Versions {
                     };
                     let versions = shrink(&mut self.left, end, left.min(beyond).min(length));
                     left -= versions.end - versions.start;
-                    taken.found.push(Found::Sealed { block, ordinals: run.ordinals(versions) });
+                    let (table, rows) = block.events(run.ordinals(versions));
+                    taken.found.push(Found::Rows { table, rows });
                 }
                 Err(error) => {
                     let (versions, positions) = run.unreadable(version);

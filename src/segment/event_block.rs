@@ -28,7 +28,8 @@ use crate::types::limits::{
     COMMIT_EVENTS_MAX, EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
 };
 use crate::types::{
-    CodecId, Encoding, EventId, Extension, Facts, Layout, Position, RecordedEvent, Shape, Timestamp, Version,
+    CodecId, Encoding, EventId, EventTable, Extension, Facts, Names, Parts, Position, RecordedEvent, Row,
+    Shape, Timestamp, Version,
 };
 
 use super::varint::Varints;
@@ -51,19 +52,11 @@ pub(super) struct Bounds {
 /// Events that follow each other in a segment, all checked when this was made.
 #[derive(Debug)]
 pub(crate) struct EventBlock {
-    /// What the events share.
-    bytes: Arc<Vec<u8>>,
+    table: Arc<EventTable>,
     /// Ordinal of the first event.
     first: u32,
-    entries: Vec<Entry>,
     /// Of the few events that have one, by place in the block.
     extensions: Vec<(u32, Extension)>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    layout: Layout,
-    facts: Facts,
 }
 
 const PAST_THE_BLOCK: &str = "only events of a block are asked of it";
@@ -71,20 +64,25 @@ const PAST_THE_BLOCK: &str = "only events of a block are asked of it";
 impl EventBlock {
     /// The ordinals of its events.
     pub(crate) fn ordinals(&self) -> Range<u32> {
-        self.first..self.first + u32::try_from(self.entries.len()).unwrap_or(u32::MAX - self.first)
+        self.first..self.first + u32::try_from(self.table.rows().len()).unwrap_or(u32::MAX - self.first)
     }
 
     /// The event with this ordinal, which must be one of the block's.
     #[inline]
     pub(crate) fn event(&self, ordinal: u32) -> RecordedEvent {
-        let Entry { layout, facts } = self.entry(ordinal);
-        RecordedEvent::new(Arc::clone(&self.bytes), *layout, *facts)
+        self.table.event(self.row_at(ordinal))
     }
 
     /// The position of the event with this ordinal, which must be one of the block's.
     #[inline]
     pub(crate) fn position(&self, ordinal: u32) -> u64 {
-        self.entry(ordinal).facts.position.as_u64()
+        self.row(ordinal).facts.position.as_u64()
+    }
+
+    /// Its events, and which of them have these ordinals, which must be of the block.
+    pub(crate) fn events(&self, ordinals: Range<u32>) -> (Arc<EventTable>, Range<usize>) {
+        let rows = self.row_at(ordinals.start)..self.row_at(ordinals.end);
+        (Arc::clone(&self.table), rows)
     }
 
     /// What the event with this ordinal, which must be one of the block's, has beyond what this version knows.
@@ -97,14 +95,14 @@ impl EventBlock {
 
     /// The id of the event with this ordinal, which must be one of the block's.
     pub(super) fn id(&self, ordinal: u32) -> EventId {
-        self.entry(ordinal).facts.id
+        self.row(ordinal).facts.id
     }
 
     /// Bytes of memory that it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
         let extensions =
             self.extensions.iter().map(|(_, extension)| extension.bytes.len() + 32).sum::<usize>();
-        self.bytes.capacity() + self.entries.capacity() * size_of::<Entry>() + extensions + size_of::<Self>()
+        self.table.memory_bytes() + extensions + size_of::<Self>()
     }
 
     #[inline]
@@ -113,9 +111,14 @@ impl EventBlock {
     }
 
     #[inline]
-    fn entry(&self, ordinal: u32) -> &Entry {
-        let place = usize::try_from(self.place(ordinal)).unwrap_or(usize::MAX);
-        self.entries.get(place).unwrap_or_else(|| unreachable!("{PAST_THE_BLOCK}"))
+    fn row_at(&self, ordinal: u32) -> usize {
+        usize::try_from(self.place(ordinal)).unwrap_or(usize::MAX)
+    }
+
+    #[inline]
+    fn row(&self, ordinal: u32) -> &Row {
+        let row = self.table.rows().get(self.row_at(ordinal));
+        row.unwrap_or_else(|| unreachable!("{PAST_THE_BLOCK}"))
     }
 
     /// Takes apart the bytes of a block of `count` events, the first of them with ordinal `first`.
@@ -127,8 +130,9 @@ impl EventBlock {
     ) -> Result<Self, &'static str> {
         let many = usize::try_from(count).unwrap_or(usize::MAX);
         let mut rest = Varints::new(&raw);
-        let runs = read_runs(&raw, &mut rest, count)?;
-        let kinds = read_kinds(&raw, &mut rest, many)?;
+        let mut names = String::new();
+        let runs = read_runs(&mut rest, count, &mut names)?;
+        let kinds = read_kinds(&mut rest, many, &mut names)?;
         let columns = Columns::read(&mut rest)?;
         let ids = many.checked_mul(ID_BYTES).and_then(|bytes| rest.bytes(bytes));
         let (ids, _) = ids.ok_or("block of events is cut before its ids end")?.as_chunks::<ID_BYTES>();
@@ -142,16 +146,17 @@ impl EventBlock {
             recorded_at: 0,
             extensions: Vec::new(),
         };
-        let mut entries = Vec::with_capacity(many);
+        let mut rows = Vec::with_capacity(many);
         let mut ids = ids.iter();
         for run in &runs {
-            reader.run(run, &mut ids, &mut entries)?;
+            reader.run(run, &mut ids, &mut rows)?;
         }
         if reader.heap != raw.len() || !reader.columns.are_at_their_end() {
             return Err("block of events is longer than its events");
         }
-        let extensions = take_extensions(&raw, &entries, reader.extensions);
-        Ok(Self { bytes: Arc::new(raw), first, entries, extensions })
+        let extensions = take_extensions(&raw, &rows, reader.extensions);
+        names.shrink_to_fit();
+        Ok(Self { table: EventTable::new(Arc::new(raw), names, rows), first, extensions })
     }
 }
 
@@ -171,21 +176,27 @@ struct Kind {
     flags: u16,
 }
 
-/// A text of 1 to `most` bytes: where it lies in `raw`, and its length.
-fn read_text<'a>(raw: &'a [u8], rest: &mut Varints<'a>, most: usize) -> Option<(u32, u16, &'a str)> {
-    let length = rest.u16().filter(|length| *length > 0 && usize::from(*length) <= most)?;
-    let at = u32::try_from(raw.len() - rest.remaining()).ok()?;
-    Some((at, length, std::str::from_utf8(rest.bytes(usize::from(length))?).ok()?))
+/// Reads a text of 1 to `most` bytes.
+fn read_text<'a>(rest: &mut Varints<'a>, most: usize) -> Option<&'a str> {
+    let length = rest.u16().map(usize::from).filter(|length| *length > 0 && *length <= most)?;
+    std::str::from_utf8(rest.bytes(length)?).ok()
 }
 
-fn read_runs<'a>(raw: &'a [u8], rest: &mut Varints<'a>, count: u32) -> Result<Vec<Run>, &'static str> {
+/// Puts a name behind the others; where it lies, and its length.
+fn put_name(names: &mut String, name: &str) -> Option<(u32, u16)> {
+    let at = u32::try_from(names.len()).ok()?;
+    names.push_str(name);
+    Some((at, u16::try_from(name.len()).ok()?))
+}
+
+fn read_runs(rest: &mut Varints<'_>, count: u32, names: &mut String) -> Result<Vec<Run>, &'static str> {
     const CUT: &str = "run of a stream is cut or past a limit";
     let run_count = rest.u32().ok_or(CUT)?;
     // Each takes bytes, so what is kept of them is bounded by the block.
     let mut runs = Vec::new();
     let (mut before, mut events_before) = ("", 0_u32);
     for _ in 0..run_count {
-        let (name, name_len, text) = read_text(raw, rest, STREAM_NAME_BYTES_MAX).ok_or(CUT)?;
+        let text = read_text(rest, STREAM_NAME_BYTES_MAX).ok_or(CUT)?;
         let first_version = rest.number().ok_or(CUT)?;
         let events = rest.u32().filter(|events| *events > 0).ok_or(CUT)?;
         if text <= before {
@@ -196,12 +207,13 @@ fn read_runs<'a>(raw: &'a [u8], rest: &mut Varints<'a>, count: u32) -> Result<Ve
         }
         events_before = events_before.checked_add(events).ok_or("block has another count of events")?;
         before = text;
+        let (name, name_len) = put_name(names, text).ok_or(CUT)?;
         runs.push(Run { name, name_len, first_version, events });
     }
     if events_before == count { Ok(runs) } else { Err("block has another count of events") }
 }
 
-fn read_kinds<'a>(raw: &'a [u8], rest: &mut Varints<'a>, count: usize) -> Result<Vec<Kind>, &'static str> {
+fn read_kinds(rest: &mut Varints<'_>, count: usize, names: &mut String) -> Result<Vec<Kind>, &'static str> {
     const CUT: &str = "kind of events is cut or past a limit";
     let kind_count = rest.u32().ok_or(CUT)?;
     if usize::try_from(kind_count).is_ok_and(|kinds| kinds > count) {
@@ -209,7 +221,8 @@ fn read_kinds<'a>(raw: &'a [u8], rest: &mut Varints<'a>, count: usize) -> Result
     }
     let mut kinds = Vec::new();
     for _ in 0..kind_count {
-        let (name, name_len, _) = read_text(raw, rest, EVENT_TYPE_BYTES_MAX).ok_or(CUT)?;
+        let text = read_text(rest, EVENT_TYPE_BYTES_MAX).ok_or(CUT)?;
+        let (name, name_len) = put_name(names, text).ok_or(CUT)?;
         let codec = CodecId::new(rest.u8().ok_or(CUT)?);
         let shape = Shape::from_u8(rest.u8().ok_or(CUT)?);
         let fields = rest.u16().ok_or(CUT)?;
@@ -282,18 +295,17 @@ impl EventsReader<'_> {
         &mut self,
         run: &Run,
         ids: &mut impl Iterator<Item = &'a [u8; ID_BYTES]>,
-        entries: &mut Vec<Entry>,
+        rows: &mut Vec<Row>,
     ) -> Result<(), &'static str> {
         let (mut version, mut before) = (run.first_version, None);
         // As many as there are ids for: the runs' events add up to the block's count.
         for id in ids.take(usize::try_from(run.events).unwrap_or(usize::MAX)) {
-            let place = entries.len();
+            let place = rows.len();
             let (event_type, type_len, encoding) = self.kind(place)?;
             let (position, number) = self.position(before)?;
             let (recorded_at, occurred_at) = self.times()?;
-            let (metadata, payload, end) = self.parts(place)?;
-            let (stream, stream_len) = (run.name, run.name_len);
-            let layout = Layout { stream, event_type, stream_len, type_len, metadata, payload, end };
+            let parts = self.parts(place)?;
+            let names = Names { stream: run.name, stream_len: run.name_len, event_type, type_len };
             let facts = Facts {
                 id: EventId::from_bytes(*id),
                 version: Version::new(version),
@@ -303,7 +315,7 @@ impl EventsReader<'_> {
                 recorded_at,
                 encoding,
             };
-            entries.push(Entry { layout, facts });
+            rows.push(Row { names, parts, facts });
             // Checked with the run: only behind the last event it may wrap.
             version = version.wrapping_add(1);
             before = Some(position);
@@ -357,7 +369,7 @@ impl EventsReader<'_> {
 
     /// Where metadata and payload of the next event begin, and where the payload ends.
     #[inline]
-    fn parts(&mut self, place: usize) -> Result<(u32, u32, u32), &'static str> {
+    fn parts(&mut self, place: usize) -> Result<Parts, &'static str> {
         const LIMIT: &str = "event has a length past its limit";
         let length = |column: &mut Varints<'_>, most: usize| {
             let length = column.number().and_then(|length| usize::try_from(length).ok());
@@ -381,17 +393,17 @@ impl EventsReader<'_> {
         self.heap = end;
         let [metadata, payload, end] = [metadata, payload, end].map(u32::try_from);
         match (metadata, payload, end) {
-            (Ok(metadata), Ok(payload), Ok(end)) => Ok((metadata, payload, end)),
+            (Ok(metadata), Ok(payload), Ok(end)) => Ok(Parts { metadata, payload, end }),
             _ => Err(LIMIT),
         }
     }
 }
 
 /// Copies the extensions out of the heap, each right before its event's metadata.
-fn take_extensions(raw: &[u8], entries: &[Entry], told: Vec<(u32, u16, u16)>) -> Vec<(u32, Extension)> {
+fn take_extensions(raw: &[u8], rows: &[Row], told: Vec<(u32, u16, u16)>) -> Vec<(u32, Extension)> {
     let taken = told.into_iter().map(|(place, flags, length)| {
-        let entry = usize::try_from(place).ok().and_then(|at| entries.get(at));
-        let end = entry.and_then(|entry| usize::try_from(entry.layout.metadata).ok()).unwrap_or(0);
+        let row = usize::try_from(place).ok().and_then(|at| rows.get(at));
+        let end = row.and_then(|row| usize::try_from(row.parts.metadata).ok()).unwrap_or(0);
         let bytes = raw.get(end.saturating_sub(usize::from(length))..end).unwrap_or_default();
         (place, Extension { flags, bytes: bytes.into() })
     });

@@ -195,7 +195,8 @@ impl Salvage<'_> {
                     return Ok(());
                 }
             };
-            let events: Vec<RecordedEvent> = (0..commit.event_count()).map(|at| commit.event(at)).collect();
+            let table = commit.events(0..commit.event_count());
+            let events: Vec<RecordedEvent> = (0..table.rows().len()).map(|row| table.event(row)).collect();
             if !self.append(&events, path, frame.offset)? {
                 return Ok(());
             }

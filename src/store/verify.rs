@@ -265,10 +265,10 @@ impl Versions {
         }
         self.last_recorded_at = Some(commit.recorded_at());
         for number in 0..commit.event_count() {
-            let event = commit.event(number);
-            let version = event.version().as_u64();
+            let (head, stream) = commit.head(number);
+            let version = head.version.as_u64();
             let unseen = if self.after_gap { version } else { 0 };
-            let next = self.next.entry(event.stream().to_owned()).or_insert(unseen);
+            let next = self.next.entry(stream.to_owned()).or_insert(unseen);
             if version != *next && told.is_ok() {
                 told = Err(format!("event {number}: version {version} where {next} is next in its stream"));
             }

@@ -108,7 +108,7 @@ fn only_small_commits_are_moved_when_a_block_is_made_of_them() {
     stream.append_raw(ANY, [event([1; 100_000])]).expect("append");
     stream.append_raw(ANY, [event([2; 100])]).expect("append");
     let before = first_two();
-    for _ in 0..200 {
+    for _ in 0..300 {
         stream.append_raw(ANY, [event([3; 1_000])]).expect("append");
     }
     let after = first_two();

@@ -10,8 +10,8 @@ use crate::disk::{CreateFailure, Disk, RealDisk};
 use crate::segment::{BlockCache, NewSegment, SealedEvent, Segment, write_segment};
 use crate::types::Compression;
 use crate::types::{
-    Chain, CodecId, Encoding, EventId, Extension, Facts, Layout, Position, RecordedEvent, Shape, StoreId,
-    Timestamp, Version,
+    Chain, CodecId, Encoding, EventId, EventTable, Extension, Facts, Names, Parts, Position, RecordedEvent,
+    Row, Shape, StoreId, Timestamp, Version,
 };
 
 pub(in crate::segment) const STORE: StoreId = StoreId::from_bytes([5; 16]);
@@ -83,19 +83,16 @@ pub(in crate::segment) fn history(made: &[Made], start: Chain, first_version: u6
 }
 
 fn recorded(made: &Made, position: u64, number: u32, version: u64) -> RecordedEvent {
-    let parts = [made.stream.as_bytes(), made.event_type.as_bytes(), &made.metadata, &made.payload];
-    let bytes = parts.concat();
-    let [stream, event_type, metadata, payload] =
-        parts.map(|part| u32::try_from(part.len()).expect("length"));
-    let layout = Layout {
+    let length = |part: &str| u16::try_from(part.len()).expect("length");
+    let [metadata, payload] =
+        [&made.metadata, &made.payload].map(|part| u32::try_from(part.len()).expect("length"));
+    let names = Names {
         stream: 0,
-        event_type: stream,
-        stream_len: u16::try_from(stream).expect("length"),
-        type_len: u16::try_from(event_type).expect("length"),
-        metadata: stream + event_type,
-        payload: stream + event_type + metadata,
-        end: stream + event_type + metadata + payload,
+        event_type: u32::try_from(made.stream.len()).expect("length"),
+        stream_len: length(&made.stream),
+        type_len: length(&made.event_type),
     };
+    let parts = Parts { metadata: 0, payload: metadata, end: metadata + payload };
     let facts = Facts {
         id: id_of(position),
         version: Version::new(version),
@@ -105,7 +102,9 @@ fn recorded(made: &Made, position: u64, number: u32, version: u64) -> RecordedEv
         recorded_at: Timestamp::from_micros(made.recorded_at),
         encoding: made.encoding,
     };
-    RecordedEvent::new(Arc::new(bytes), layout, facts)
+    let bytes = Arc::new([made.metadata.as_slice(), &made.payload].concat());
+    let both = [made.stream.as_str(), &made.event_type].concat();
+    EventTable::new(bytes, both, vec![Row { names, parts, facts }]).event(0)
 }
 
 /// The id of the event at a position.

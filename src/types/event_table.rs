@@ -1,0 +1,133 @@
+//! `EventTable`: events that were read together, taken apart once and checked. A [`RecordedEvent`] is a row of one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Encoding, EventId, Position, RecordedEvent, Timestamp, Version};
+
+/// Events that share what they were read with. Names lie apart from the other bytes, as text, so that nobody checks again
+/// what was text already.
+#[derive(Debug)]
+pub(crate) struct EventTable {
+    pub(super) bytes: Arc<Vec<u8>>,
+    pub(super) names: String,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) names: Names,
+    pub(crate) parts: Parts,
+    pub(crate) facts: Facts,
+}
+
+/// Where an event's two names lie in the table's. Events may share them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Names {
+    pub(crate) stream: u32,
+    pub(crate) event_type: u32,
+    pub(crate) stream_len: u16,
+    pub(crate) type_len: u16,
+}
+
+/// Where an event's two variable parts lie in the table's bytes: the payload behind the metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) metadata: u32,
+    /// Where the metadata ends and the payload begins.
+    pub(crate) payload: u32,
+    pub(crate) end: u32,
+}
+
+/// The values of an event that are of one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) id: EventId,
+    pub(crate) version: Version,
+    pub(crate) position: Position,
+    /// How many events of its commit come before it.
+    pub(crate) number: u32,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) recorded_at: Timestamp,
+    pub(crate) encoding: Encoding,
+}
+
+/// A table that is made event by event.
+#[derive(Debug, Default)]
+pub(crate) struct EventRows {
+    names: String,
+    rows: Vec<Row>,
+}
+
+impl EventRows {
+    pub(crate) fn with_capacity(events: usize) -> Self {
+        Self { names: String::new(), rows: Vec::with_capacity(events) }
+    }
+
+    /// Adds an event whose parts will lie so in the table's bytes.
+    pub(crate) fn push(&mut self, stream: &str, event_type: &str, parts: Parts, facts: Facts) {
+        let last = self.rows.last().map(|row| row.names);
+        let known = last.map(|last| (last.stream, last.stream_len));
+        let (stream, stream_len) = self.put(known, stream);
+        let known = last.map(|last| (last.event_type, last.type_len));
+        let (event_type, type_len) = self.put(known, event_type);
+        self.rows.push(Row { names: Names { stream, event_type, stream_len, type_len }, parts, facts });
+    }
+
+    /// The table of these events.
+    pub(crate) fn table(mut self, bytes: Arc<Vec<u8>>) -> Arc<EventTable> {
+        self.names.shrink_to_fit();
+        EventTable::new(bytes, self.names, self.rows)
+    }
+
+    /// Where a name lies, and its length: it is put behind the others unless it is the one that is known.
+    fn put(&mut self, known: Option<(u32, u16)>, name: &str) -> (u32, u16) {
+        let at = |(start, length): (u32, u16)| in_usize(start)..in_usize(start) + usize::from(length);
+        match known.filter(|known| self.names.get(at(*known)) == Some(name)) {
+            Some(known) => known,
+            None => {
+                let start = u32::try_from(self.names.len());
+                self.names.push_str(name);
+                let name = start.ok().zip(u16::try_from(name.len()).ok());
+                name.unwrap_or_else(|| {
+                    unreachable!("limits keep a name, and what is read together, below 4 GiB")
+                })
+            }
+        }
+    }
+}
+
+impl EventTable {
+    /// The table of these rows, whose names and parts lie where they say.
+    pub(crate) fn new(bytes: Arc<Vec<u8>>, names: String, rows: Vec<Row>) -> Arc<Self> {
+        Arc::new(Self { bytes, names, rows })
+    }
+
+    /// The event in a row, which must be one of the table's.
+    #[inline]
+    pub(crate) fn event(self: &Arc<Self>, row: usize) -> RecordedEvent {
+        RecordedEvent::new(Arc::clone(self), row)
+    }
+
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The rows of the events at these positions, where the rows are in the order of positions.
+    pub(crate) fn rows_at(&self, positions: &Range<u64>) -> Range<usize> {
+        let below = |end: u64| self.rows.partition_point(|row| row.facts.position.as_u64() < end);
+        below(positions.start)..below(positions.end)
+    }
+
+    /// Bytes of memory that it takes, its buffer included.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let rows = self.rows.capacity() * size_of::<Row>();
+        self.bytes.capacity() + self.names.capacity() + rows + size_of::<Self>()
+    }
+}
+
+#[inline]
+pub(super) fn in_usize(at: u32) -> usize {
+    usize::try_from(at).unwrap_or(usize::MAX)
+}
