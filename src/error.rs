@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::types::{EventId, ExpectedVersion, OverLimit, StreamName, SubjectPatternError, Version};
 
@@ -119,8 +119,8 @@ pub struct Error(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     kind: ErrorKind,
-    /// Without the place.
-    message: String,
+    /// Without the place. Of an append that was refused it is put together when somebody asks: most go on to retry.
+    message: OnceLock<String>,
     failures: Vec<Failure>,
     place: Option<Place>,
     source: Option<Box<dyn StdError + Send + Sync>>,
@@ -144,7 +144,8 @@ impl fmt::Display for Place {
 impl Error {
     /// An error of this kind with this message.
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self::build(Inner { kind, message: message.into(), failures: Vec::new(), place: None, source: None })
+        let message = OnceLock::from(message.into());
+        Self::build(Inner { kind, message, failures: Vec::new(), place: None, source: None })
     }
 
     /// The failing checks of one append; the kind is that of the first.
@@ -153,8 +154,7 @@ impl Error {
             Some(Failure::IdReuse(_)) => ErrorKind::IdReused,
             Some(Failure::Conflict(_)) | None => ErrorKind::Conflict,
         };
-        let message = failures.iter().map(Failure::to_string).collect::<Vec<_>>().join("; ");
-        Self::build(Inner { kind, message, failures, place: None, source: None })
+        Self::build(Inner { kind, message: OnceLock::new(), failures, place: None, source: None })
     }
 
     /// Bytes in a file are not what they should be.
@@ -162,7 +162,7 @@ impl Error {
         let place = Place { path: path.to_owned(), offset };
         Self::build(Inner {
             kind: ErrorKind::Corrupt,
-            message: what.to_string(),
+            message: OnceLock::from(what.to_string()),
             failures: Vec::new(),
             place: Some(place),
             source: None,
@@ -225,7 +225,8 @@ impl Error {
 
     /// The message without the place, for those who tell the place themselves.
     pub(crate) fn what(&self) -> &str {
-        &self.0.message
+        let Inner { message, failures, .. } = &*self.0;
+        message.get_or_init(|| failures.iter().map(Failure::to_string).collect::<Vec<_>>().join("; "))
     }
 
     /// Whether an append lost a race for its stream: load again, decide again, retry.
@@ -240,7 +241,7 @@ impl fmt::Display for Error {
         if let Some(place) = self.place() {
             write!(f, "{place}: ")?;
         }
-        f.write_str(&self.0.message)
+        f.write_str(self.what())
     }
 }
 

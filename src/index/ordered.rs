@@ -108,7 +108,7 @@ impl Ordered {
     }
 
     fn finish(mut self, segment: &Arc<Segment>, bad: Bad) -> Self {
-        self.events.sort_unstable_by_key(|entry| entry.position);
+        self.events = by_position(self.events, &segment.positions());
         if let Some(error) = bad.error {
             let positions =
                 segment.positions_of(&bad.ordinals).unwrap_or_else(|_| self.gaps(segment.positions()));
@@ -143,6 +143,15 @@ impl Ordered {
     /// The position of an event.
     pub(crate) fn position(&self, at: usize) -> Option<u64> {
         self.events.get(at).map(|entry| entry.position)
+    }
+
+    /// Brings these events nearer, before they are read one by one.
+    pub(crate) fn touch(&self, at: Range<usize>) {
+        for entry in self.events.get(at).unwrap_or_default() {
+            if let Some(block) = self.blocks.get(entry.block as usize) {
+                block.touch(entry.ordinal);
+            }
+        }
     }
 
     #[inline]
@@ -190,6 +199,22 @@ impl Bad {
             self.error.get_or_insert(error);
         }
     }
+}
+
+/// Events of a segment with these positions, each of which is there once at most, in the order of positions. Many are put where
+/// they belong rather than compared with each other.
+fn by_position(mut events: Vec<Entry>, positions: &Range<u64>) -> Vec<Entry> {
+    let span = usize::try_from(positions.end - positions.start).unwrap_or(usize::MAX);
+    if events.len() < span / 4 {
+        events.sort_unstable_by_key(|entry| entry.position);
+        return events;
+    }
+    let mut places = vec![u32::MAX; span];
+    for (at, entry) in (0..).zip(&events) {
+        let place = usize::try_from(entry.position - positions.start).ok().and_then(|at| places.get_mut(at));
+        *place.unwrap_or_else(|| unreachable!("a block's positions are its segment's")) = at;
+    }
+    places.into_iter().filter_map(|at| events.get(usize::try_from(at).ok()?)).copied().collect()
 }
 
 /// The events of the streams that a filter admits; of streams that lie side by side together.

@@ -49,6 +49,15 @@ impl Found {
         }
     }
 
+    /// Brings what is in memory nearer, before it is read event by event.
+    pub(crate) fn touch(&self) {
+        match self {
+            Self::Rows { table, rows } => rows.clone().for_each(|row| table.touch(row)),
+            Self::Ordered { ordered, at } => ordered.touch(at.clone()),
+            Self::Commit { .. } | Self::Disk { .. } => {}
+        }
+    }
+
     /// Where its commit has to be read from; `None` when it is in memory.
     pub(crate) fn on_disk(&self) -> Option<(&Arc<JournalFile>, FrameAt)> {
         match self {

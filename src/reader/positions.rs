@@ -152,7 +152,10 @@ impl Positions {
         let found = if events.is_empty() {
             Vec::new()
         } else {
-            vec![Found::Ordered { ordered: Arc::clone(ordered), at: events }]
+            let found = Found::Ordered { ordered: Arc::clone(ordered), at: events };
+            // They lie all over their segment.
+            found.touch();
+            vec![found]
         };
         let reached = is_all.then_some(()).and(lost).zip(ordered.error().cloned());
         let unreadable = reached.map(|(positions, error)| {

@@ -32,6 +32,8 @@ impl Versions {
         if found.is_empty() && !self.is_done() {
             return self.sealed(log, end, count);
         }
+        // The events of a stream lie where they arrived.
+        found.iter().for_each(Found::touch);
         Ok(Taken { found, unreadable: None })
     }
 

@@ -79,6 +79,12 @@ impl EventBlock {
         self.row(ordinal).facts.position.as_u64()
     }
 
+    /// Brings the event with this ordinal nearer.
+    #[inline]
+    pub(crate) fn touch(&self, ordinal: u32) {
+        self.table.touch(self.row_at(ordinal));
+    }
+
     /// Its events, and which of them have these ordinals, which must be of the block.
     pub(crate) fn events(&self, ordinals: Range<u32>) -> (Arc<EventTable>, Range<usize>) {
         let rows = self.row_at(ordinals.start)..self.row_at(ordinals.end);

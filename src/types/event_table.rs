@@ -53,6 +53,10 @@ pub(crate) struct Facts {
     pub(crate) encoding: Encoding,
 }
 
+const CACHE_LINE_BYTES: usize = 64;
+/// What lies behind follows in order: the processor sees to it.
+const TOUCHED_BYTES_MAX: u32 = 512;
+
 /// A table that is made event by event.
 #[derive(Debug, Default)]
 pub(crate) struct EventRows {
@@ -118,6 +122,18 @@ impl EventTable {
     pub(crate) fn rows_at(&self, positions: &Range<u64>) -> Range<usize> {
         let below = |end: u64| self.rows.partition_point(|row| row.facts.position.as_u64() < end);
         below(positions.start)..below(positions.end)
+    }
+
+    /// Brings an event nearer that will be read soon: its row, and where its parts begin. Who is about to walk through
+    /// events that lie all over memory waits for them once and not for each (docs/performance.md has the figure).
+    #[inline]
+    pub(crate) fn touch(&self, row: usize) {
+        let Some(row) = self.rows.get(row) else { return };
+        let Parts { metadata, end, .. } = row.parts;
+        let end = end.min(metadata.saturating_add(TOUCHED_BYTES_MAX));
+        let parts = self.bytes.get(in_usize(metadata)..in_usize(end)).unwrap_or_default();
+        let seen = parts.iter().step_by(CACHE_LINE_BYTES).fold(0, |seen, byte| seen ^ byte);
+        std::hint::black_box((seen, parts.last(), row.facts.id));
     }
 
     /// Bytes of memory that it takes, its buffer included.
