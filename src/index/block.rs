@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::journal::CommitView;
-use crate::types::{EventRows, EventTable};
+use crate::types::{EventTable, EventTableBuilder, Row};
 
 #[derive(Debug)]
 pub(crate) struct Block {
@@ -19,17 +19,18 @@ impl Block {
     /// The block of these commits, with copies of what their events hold.
     pub(crate) fn of_small(first_commit: u64, views: &[CommitView]) -> Self {
         let events: u32 = views.iter().map(CommitView::event_count).sum();
-        let mut rows = EventRows::with_capacity(usize::try_from(events).unwrap_or(0));
-        let mut bytes = Vec::with_capacity(views.iter().map(|view| view.body().len()).sum());
+        let bytes = views.iter().map(|view| view.body().len()).sum();
+        let mut table = EventTableBuilder::with_capacity(usize::try_from(events).unwrap_or(0), bytes);
         let mut commits = Vec::with_capacity(views.len());
         let mut row = 0;
+        // They were written some time ago, each by another thread.
+        views.iter().for_each(CommitView::touch);
         for view in views {
             commits.push(row);
             row += view.event_count();
-            view.copy_to(&mut rows, &mut bytes);
+            view.copy_to(&mut table);
         }
-        bytes.shrink_to_fit();
-        Self { first_commit, commits, table: rows.table(Arc::new(bytes)) }
+        Self { first_commit, commits, table: table.exact() }
     }
 
     /// The block of one commit that is large enough to keep its own bytes.
@@ -58,7 +59,7 @@ impl Block {
 
     /// The positions of its events.
     pub(crate) fn positions(&self) -> Range<u64> {
-        let position = |row: &crate::types::Row| row.facts.position.as_u64();
+        let position = |row: &Row| row.facts.position.as_u64();
         let start = self.table.rows().first().map_or(0, position);
         start..self.table.rows().last().map_or(start, |last| position(last) + 1)
     }

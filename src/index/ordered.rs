@@ -1,19 +1,20 @@
 //! `Ordered`: events of one segment in the order of the store. A segment is sorted by stream, so reading it in the order of
-//! positions jumps about among its blocks: they are all kept while somebody does.
+//! positions jumps about among its blocks: they are all taken apart and kept while somebody does.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::segment::{EventBlock, Segment};
-use crate::types::{Filter, RecordedEvent};
+use crate::segment::Segment;
+use crate::types::{EventTable, EventTableBuilder, Filter, RecordedEvent, Row};
 
-#[derive(Debug, Default)]
+use super::Found;
+
+#[derive(Debug)]
 pub(crate) struct Ordered {
-    blocks: Vec<Arc<EventBlock>>,
-    /// Ascending by position.
-    events: Vec<Entry>,
+    table: Arc<EventTable>,
+    /// Rows of the table, ascending by position.
+    order: Vec<u32>,
     /// What cannot be read.
     lost: Option<Lost>,
 }
@@ -25,144 +26,79 @@ struct Lost {
     error: Error,
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    position: u64,
-    /// Which of the blocks it is in.
-    block: u32,
-    ordinal: u32,
-}
-
 impl Ordered {
-    /// All events.
-    pub(crate) fn whole(segment: &Arc<Segment>) -> Self {
-        let mut ordered = Self::default();
-        let bad = ordered.add(segment, 0..segment.events());
-        ordered.finish(segment, bad)
+    /// All events. `old` is of a segment that was read before: its memory is used again if nobody has it.
+    pub(crate) fn whole(segment: &Arc<Segment>, old: Option<Arc<Self>>) -> Self {
+        let mut gathered = Gathered::new(old);
+        gathered.reserve(segment);
+        gathered.add(segment, 0..segment.events());
+        gathered.in_order(segment)
     }
 
     /// The events of the streams that a filter admits.
-    pub(crate) fn admitted(segment: &Arc<Segment>, filter: &Filter) -> Self {
-        let mut ordered = Self::default();
-        let mut bad = Bad::default();
-        let admitted = admitted_ordinals(segment, filter).unwrap_or_else(|error| {
-            bad.add(0..segment.events(), error);
-            Vec::new()
-        });
-        for ordinals in admitted {
-            bad.append(ordered.add(segment, ordinals));
+    pub(crate) fn admitted(segment: &Arc<Segment>, filter: &Filter, old: Option<Arc<Self>>) -> Self {
+        let mut gathered = Gathered::new(old);
+        match admitted_ordinals(segment, filter) {
+            Ok(admitted) => {
+                for ordinals in admitted {
+                    gathered.add(segment, ordinals);
+                }
+            }
+            Err(error) => gathered.bad.add(0..segment.events(), error),
         }
-        ordered.finish(segment, bad)
+        gathered.in_order(segment)
     }
 
     /// The events at these positions, which the segment holds: for a few. `None` when one cannot be read.
-    pub(crate) fn few(segment: &Arc<Segment>, positions: Range<u64>) -> Option<Self> {
-        let mut ordered = Self::default();
-        let mut known: HashMap<u32, u32> = HashMap::new();
-        for position in positions {
+    pub(crate) fn few(segment: &Arc<Segment>, positions: Range<u64>) -> Option<Vec<Found>> {
+        let find = |position| {
             let ordinal = segment.ordinal(position).ok()?;
-            let block = segment.block_holding(ordinal).ok()?;
-            let number = *known.entry(block.ordinals().start).or_insert(ordered.block_count());
-            if number == ordered.block_count() {
-                ordered.blocks.push(block);
-            }
-            ordered.events.push(Entry { position, block: number, ordinal });
-        }
-        Some(ordered)
+            let (table, rows) = segment.block_holding(ordinal).ok()?.events(ordinal..ordinal + 1);
+            Some(Found::Rows { table, rows })
+        };
+        positions.map(find).collect()
     }
 
-    /// Adds the events of neighbouring streams; what of them cannot be read.
-    fn add(&mut self, segment: &Arc<Segment>, ordinals: Range<u32>) -> Bad {
-        let mut bad = Bad::default();
-        let mut next = ordinals.start;
-        while next < ordinals.end {
-            for block in segment.blocks(next..ordinals.end) {
-                match block {
-                    Ok(block) => next = self.add_block(block, next..ordinals.end),
-                    Err(error) => {
-                        // Goes on behind it, if it is known where that is.
-                        let held = segment.beside(next).unwrap_or(next..ordinals.end);
-                        let end = held.end.min(ordinals.end);
-                        bad.add(next..end, error);
-                        next = end;
-                    }
-                }
-            }
-        }
-        bad
+    /// Which of the events lie at these positions.
+    pub(crate) fn at(&self, positions: Range<u64>) -> Range<usize> {
+        let below = |end: u64| {
+            self.order.partition_point(|row| position_of(self.table.rows(), *row).is_some_and(|at| at < end))
+        };
+        below(positions.start)..below(positions.end)
     }
 
-    /// Adds the wanted events of a block; the ordinal behind the last of them.
-    fn add_block(&mut self, block: Arc<EventBlock>, wanted: Range<u32>) -> u32 {
-        let held = block.ordinals();
-        let wanted = held.start.max(wanted.start)..held.end.min(wanted.end);
-        let number = self.block_count();
-        let end = wanted.end;
-        self.events.extend(wanted.map(|ordinal| Entry {
-            position: block.position(ordinal),
-            block: number,
-            ordinal,
-        }));
-        self.blocks.push(block);
-        end
+    /// The position of an event.
+    pub(crate) fn position(&self, at: usize) -> Option<u64> {
+        position_of(self.table.rows(), *self.order.get(at)?)
     }
 
-    fn finish(mut self, segment: &Arc<Segment>, bad: Bad) -> Self {
-        self.events = by_position(self.events, &segment.positions());
-        if let Some(error) = bad.error {
-            let positions =
-                segment.positions_of(&bad.ordinals).unwrap_or_else(|_| self.gaps(segment.positions()));
-            self.lost = Some(Lost { positions, error });
-        }
-        self
+    /// Brings these events nearer, before they are read one by one.
+    pub(crate) fn touch(&self, at: Range<usize>) {
+        self.order.get(at).unwrap_or_default().iter().for_each(|row| self.table.touch(*row as usize));
+    }
+
+    #[inline]
+    pub(crate) fn event(&self, at: usize) -> Option<RecordedEvent> {
+        Some(self.table.event(*self.order.get(at)? as usize))
+    }
+
+    /// Why some cannot be read.
+    pub(crate) fn error(&self) -> Option<&Error> {
+        self.lost.as_ref().map(|lost| &lost.error)
     }
 
     /// The positions of which no event was read.
     fn gaps(&self, all: Range<u64>) -> Vec<Range<u64>> {
         let mut gaps = Vec::new();
         let mut next = all.start;
-        for position in self.events.iter().map(|entry| entry.position).chain([all.end]) {
+        let positions = self.order.iter().filter_map(|row| position_of(self.table.rows(), *row));
+        for position in positions.chain([all.end]) {
             if next < position {
                 gaps.push(next..position);
             }
             next = position.saturating_add(1);
         }
         gaps
-    }
-
-    fn block_count(&self) -> u32 {
-        u32::try_from(self.blocks.len()).unwrap_or(u32::MAX)
-    }
-
-    /// Which of the events lie at these positions.
-    pub(crate) fn at(&self, positions: Range<u64>) -> Range<usize> {
-        let below = |end: u64| self.events.partition_point(|entry| entry.position < end);
-        below(positions.start)..below(positions.end)
-    }
-
-    /// The position of an event.
-    pub(crate) fn position(&self, at: usize) -> Option<u64> {
-        self.events.get(at).map(|entry| entry.position)
-    }
-
-    /// Brings these events nearer, before they are read one by one.
-    pub(crate) fn touch(&self, at: Range<usize>) {
-        for entry in self.events.get(at).unwrap_or_default() {
-            if let Some(block) = self.blocks.get(entry.block as usize) {
-                block.touch(entry.ordinal);
-            }
-        }
-    }
-
-    #[inline]
-    pub(crate) fn event(&self, at: usize) -> Option<RecordedEvent> {
-        let entry = self.events.get(at)?;
-        Some(self.blocks.get(entry.block as usize)?.event(entry.ordinal))
-    }
-
-    /// Why some cannot be read.
-    pub(crate) fn error(&self) -> Option<&Error> {
-        self.lost.as_ref().map(|lost| &lost.error)
     }
 
     /// The first of these positions whose events cannot be read, as far as they follow each other.
@@ -180,6 +116,14 @@ impl Ordered {
     }
 }
 
+/// Events that were taken apart, in the order of streams.
+struct Gathered {
+    table: EventTableBuilder,
+    /// The rows of those that are wanted.
+    rows: Vec<u32>,
+    bad: Bad,
+}
+
 /// Events that cannot be read, and the first reason met.
 #[derive(Debug, Default)]
 struct Bad {
@@ -192,29 +136,87 @@ impl Bad {
         self.ordinals.push(ordinals);
         self.error.get_or_insert(error);
     }
+}
 
-    fn append(&mut self, other: Self) {
-        self.ordinals.extend(other.ordinals);
-        if let Some(error) = other.error {
-            self.error.get_or_insert(error);
+impl Gathered {
+    fn new(old: Option<Arc<Ordered>>) -> Self {
+        let (table, mut rows) = match old.and_then(|old| Arc::try_unwrap(old).ok()) {
+            Some(Ordered { table, order, .. }) => (EventTableBuilder::in_place_of(table), order),
+            None => (EventTableBuilder::default(), Vec::new()),
+        };
+        rows.clear();
+        Self { table, rows, bad: Bad::default() }
+    }
+
+    /// Makes room for all events of a segment, as far as what it says of itself is likely.
+    fn reserve(&mut self, segment: &Segment) {
+        let likely = |said: u64, most: u64| usize::try_from(said.min(most)).unwrap_or(0);
+        let events = likely(segment.events().into(), segment.file_bytes() / 16);
+        self.table.reserve(events, likely(segment.raw_bytes(), 8 * segment.file_bytes()));
+        self.rows.reserve(events);
+    }
+
+    /// Adds the events of neighbouring streams.
+    fn add(&mut self, segment: &Arc<Segment>, ordinals: Range<u32>) {
+        let mut next = ordinals.start;
+        while next < ordinals.end {
+            let mut blocks = segment.blocks(next..ordinals.end);
+            loop {
+                let first_row = u32::try_from(self.table.rows().len()).unwrap_or(u32::MAX);
+                match blocks.next_into(&mut self.table) {
+                    Some(Ok(held)) => {
+                        let wanted = held.start.max(ordinals.start)..held.end.min(ordinals.end);
+                        next = wanted.end;
+                        let row = |ordinal: u32| first_row + (ordinal - held.start);
+                        self.rows.extend(row(wanted.start)..row(wanted.end));
+                    }
+                    Some(Err(error)) => {
+                        // Goes on behind it, if it is known where that is.
+                        let held = segment.beside(next).unwrap_or(next..ordinals.end);
+                        let end = held.end.min(ordinals.end);
+                        self.bad.add(next..end, error);
+                        next = end;
+                    }
+                    None => break,
+                }
+            }
         }
+    }
+
+    fn in_order(self, segment: &Arc<Segment>) -> Ordered {
+        let Self { table, rows, bad } = self;
+        let table = table.table();
+        let order = by_position(rows, table.rows(), &segment.positions());
+        let mut ordered = Ordered { table, order, lost: None };
+        if let Some(error) = bad.error {
+            let known = segment.positions_of(&bad.ordinals);
+            let positions = known.unwrap_or_else(|_| ordered.gaps(segment.positions()));
+            ordered.lost = Some(Lost { positions, error });
+        }
+        ordered
     }
 }
 
-/// Events of a segment with these positions, each of which is there once at most, in the order of positions. Many are put where
-/// they belong rather than compared with each other.
-fn by_position(mut events: Vec<Entry>, positions: &Range<u64>) -> Vec<Entry> {
+fn position_of(rows: &[Row], row: u32) -> Option<u64> {
+    rows.get(row as usize).map(|row| row.facts.position.as_u64())
+}
+
+/// These rows of a segment's events, whose positions differ, in the order of positions. Many are put where they belong rather
+/// than compared with each other.
+fn by_position(mut wanted: Vec<u32>, rows: &[Row], positions: &Range<u64>) -> Vec<u32> {
     let span = usize::try_from(positions.end - positions.start).unwrap_or(usize::MAX);
-    if events.len() < span / 4 {
-        events.sort_unstable_by_key(|entry| entry.position);
-        return events;
+    if wanted.len() < span / 4 {
+        wanted.sort_unstable_by_key(|row| position_of(rows, *row));
+        return wanted;
     }
     let mut places = vec![u32::MAX; span];
-    for (at, entry) in (0..).zip(&events) {
-        let place = usize::try_from(entry.position - positions.start).ok().and_then(|at| places.get_mut(at));
-        *place.unwrap_or_else(|| unreachable!("a block's positions are its segment's")) = at;
+    for row in wanted.drain(..) {
+        let place = position_of(rows, row).and_then(|position| position.checked_sub(positions.start));
+        let place = place.and_then(|at| places.get_mut(usize::try_from(at).ok()?));
+        *place.unwrap_or_else(|| unreachable!("a block's positions are its segment's")) = row;
     }
-    places.into_iter().filter_map(|at| events.get(usize::try_from(at).ok()?)).copied().collect()
+    wanted.extend(places.into_iter().filter(|row| *row != u32::MAX));
+    wanted
 }
 
 /// The events of the streams that a filter admits; of streams that lie side by side together.

@@ -50,12 +50,13 @@ impl SealedSegment {
         Self { segment, ordered: Mutex::new(Weak::new()) }
     }
 
-    /// All its events in the order of the store. Those who ask while somebody has them share them.
-    pub(crate) fn ordered(&self) -> Arc<Ordered> {
+    /// All its events in the order of the store. Those who ask while somebody has them share them. `old` is of a segment that was
+    /// read before: its memory is used again.
+    pub(crate) fn ordered(&self, old: Option<Arc<Ordered>>) -> Arc<Ordered> {
         if let Some(ordered) = self.ordered.lock().upgrade() {
             return ordered;
         }
-        let ordered = Arc::new(Ordered::whole(&self.segment));
+        let ordered = Arc::new(Ordered::whole(&self.segment, old));
         *self.ordered.lock() = Arc::downgrade(&ordered);
         ordered
     }

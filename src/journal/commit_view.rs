@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::disk::Cursor;
 use crate::types::limits::COMMIT_EVENTS_MAX;
-use crate::types::{EventRows, EventTable, Extension, Parts, Position, RecordedEvent, Timestamp};
+use crate::types::{EventTable, EventTableBuilder, Extension, Parts, Position, RecordedEvent, Timestamp};
 
 use super::draft::BODY_HEADER_BYTES;
 use super::frame::FRAME_HEADER_BYTES;
 use super::record::{self, BadRecord, Fields, RecordHead};
 
+const CACHE_LINE_BYTES: usize = 64;
 const CHECKED: &str = "every record was checked when the view was made";
 
 /// The frame of a commit inside shared bytes. Its checksums held, and each of its events could be read, when this was made.
@@ -115,25 +116,30 @@ impl CommitView {
 
     /// These events, which share the bytes that the commit was read with.
     pub(crate) fn events(&self, range: Range<u32>) -> Arc<EventTable> {
-        let mut rows = EventRows::with_capacity(range.len());
+        let mut table = EventTableBuilder::with_capacity(range.len(), 0);
         for at in range {
             let Fields { stream, event_type, parts, facts } = self.fields(at);
-            rows.push(stream, event_type, parts, facts);
+            table.push(stream, event_type, parts, facts);
         }
-        rows.table(Arc::clone(&self.bytes))
+        table.table_in(Arc::clone(&self.bytes))
     }
 
     /// Puts all its events behind others, with copies of what they hold.
-    pub(crate) fn copy_to(&self, rows: &mut EventRows, bytes: &mut Vec<u8>) {
+    pub(crate) fn copy_to(&self, table: &mut EventTableBuilder) {
         for at in 0..self.event_count {
             let Fields { stream, event_type, parts: Parts { metadata, payload, end }, facts } =
                 self.fields(at);
-            let moved = to_u32(bytes.len());
-            bytes.extend_from_slice(self.bytes.get(to_usize(metadata)..to_usize(end)).unwrap_or_default());
-            let parts =
-                Parts { metadata: moved, payload: moved + (payload - metadata), end: to_u32(bytes.len()) };
-            rows.push(stream, event_type, parts, facts);
+            let held = self.bytes.get(to_usize(metadata)..to_usize(end)).unwrap_or_default();
+            let moved = table.push_bytes(held);
+            let (start, end) = (to_u32(moved.start), to_u32(moved.end));
+            let parts = Parts { metadata: start, payload: start + (payload - metadata), end };
+            table.push(stream, event_type, parts, facts);
         }
+    }
+
+    /// Brings its body nearer, before it is read.
+    pub(crate) fn touch(&self) {
+        std::hint::black_box(self.body().iter().step_by(CACHE_LINE_BYTES).fold(0, |seen, byte| seen ^ byte));
     }
 
     #[inline]
@@ -217,10 +223,10 @@ mod tests {
         let payloads = [0, 1, 2].map(|row| all.event(row).payload().to_vec());
         assert_eq!(payloads, [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]);
 
-        let (mut rows, mut bytes) = (EventRows::default(), Vec::new());
-        view.copy_to(&mut rows, &mut bytes);
-        view.copy_to(&mut rows, &mut bytes);
-        let table = rows.table(Arc::new(bytes));
+        let mut table = EventTableBuilder::default();
+        view.copy_to(&mut table);
+        view.copy_to(&mut table);
+        let table = table.exact();
         assert_eq!(table.rows().len(), 6);
         for row in 0..6 {
             assert_eq!(table.event(row), all.event(row % 3));

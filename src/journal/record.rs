@@ -276,7 +276,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::types::{EventRows, RecordedEvent};
+    use crate::types::{EventTableBuilder, RecordedEvent};
 
     fn record() -> Vec<u8> {
         let event = NewEvent::new("Deposited", b"payload".to_vec()).expect("event").metadata(*b"meta");
@@ -289,11 +289,11 @@ mod tests {
     fn read(bytes: Vec<u8>) -> Result<RecordedEvent, BadRecord> {
         let head = decode_head(&bytes)?;
         head.check_texts(&bytes)?;
-        let mut rows = EventRows::default();
+        let mut table = EventTableBuilder::default();
         let Fields { stream, event_type, parts, facts } =
             fields(&bytes, 0, Position::new(5), 1, Timestamp::EPOCH);
-        rows.push(stream, event_type, parts, facts);
-        Ok(rows.table(Arc::new(bytes)).event(0))
+        table.push(stream, event_type, parts, facts);
+        Ok(table.table_in(Arc::new(bytes)).event(0))
     }
 
     #[test]

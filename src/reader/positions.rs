@@ -107,7 +107,10 @@ impl Positions {
             let Some(of) = sealed.holding(next(&self.left, end)) else { break };
             let held = within(&self.left, &of.segment.positions());
             if may_admit(of, filter) {
-                let (ordered, held) = self.ordered(of, filter, end, held, count);
+                if let Some(found) = self.few(of, filter, end, &held, count) {
+                    return Taken { found, unreadable: None };
+                }
+                let ordered = self.ordered(of, filter, end);
                 let taken = self.of_segment(&ordered, end, held, count);
                 if !taken.found.is_empty() || taken.unreadable.is_some() {
                     return taken;
@@ -165,38 +168,49 @@ impl Positions {
         Taken { found, unreadable }
     }
 
-    /// The events of a segment that the read is about, or at least those that come next; and the positions that they are of.
-    fn ordered(
+    /// The next events of a segment, one by one, for a read that wants a few. `None` when the segment is read as a whole.
+    fn few(
         &mut self,
-        of: &Arc<SealedSegment>,
+        of: &SealedSegment,
         filter: &Filter,
         end: End,
-        held: Range<u64>,
+        held: &Range<u64>,
         count: u64,
-    ) -> (Arc<Ordered>, Range<u64>) {
+    ) -> Option<Vec<Found>> {
+        let is_kept = self.kept(end).as_ref().is_some_and(|(number, _)| *number == of.segment.number());
+        if is_kept || count >= FEW_EVENTS_MAX || !filter.admits_all_streams() {
+            return None;
+        }
+        let next = shrink(&mut held.clone(), end, count);
+        let length = next.end - next.start;
+        let few = Ordered::few(&of.segment, next)?;
+        shrink(&mut self.left, end, length);
+        Some(few)
+    }
+
+    /// The events of a segment that the read is about.
+    fn ordered(&mut self, of: &Arc<SealedSegment>, filter: &Filter, end: End) -> Arc<Ordered> {
         let number = of.segment.number();
-        let kept = match end {
-            End::Front => &mut self.front,
-            End::Back => &mut self.back,
-        };
+        let kept = self.kept(end);
         if let Some((_, ordered)) = kept.as_ref().filter(|(of, _)| *of == number) {
-            return (Arc::clone(ordered), held);
+            return Arc::clone(ordered);
         }
         // What the segment before needed is not needed any more.
-        *kept = None;
-        if filter.admits_all_streams() && count < FEW_EVENTS_MAX {
-            let next = shrink(&mut held.clone(), end, count);
-            if let Some(few) = Ordered::few(&of.segment, next.clone()) {
-                return (Arc::new(few), next);
-            }
-        }
+        let old = kept.take().map(|(_, ordered)| ordered);
         let ordered = if filter.admits_all_streams() {
-            of.ordered()
+            of.ordered(old)
         } else {
-            Arc::new(Ordered::admitted(&of.segment, filter))
+            Arc::new(Ordered::admitted(&of.segment, filter, old))
         };
         *kept = Some((number, Arc::clone(&ordered)));
-        (ordered, held)
+        ordered
+    }
+
+    fn kept(&mut self, end: End) -> &mut Option<(u64, Arc<Ordered>)> {
+        match end {
+            End::Front => &mut self.front,
+            End::Back => &mut self.back,
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::types::EventTableBuilder;
 
 use super::block_cache::{Block, BlockKey, Holder, Part};
 use super::directory::{BlockPlace, Directory};
 use super::envelope::{BadBlock, BlockKind, Envelope};
-use super::event_block::EventBlock;
+use super::event_block::{self, EventBlock};
 use super::filter::NameFilter;
 use super::id_block::IdBlock;
 use super::order_block::OrderBlock;
@@ -122,33 +123,62 @@ impl Segment {
     /// Reads a block from the file; what its envelope says, and the block.
     pub(super) fn read(&self, place: BlockPlace) -> Result<(Envelope, Block)> {
         let block = read_block(&*self.disk_file, &self.path, place)?;
-        self.open_block(place, &block)
+        self.open_block(place, &block, &mut Vec::new())
     }
 
-    /// Checks a block that was read, and takes it apart.
-    pub(super) fn open_block(&self, place: BlockPlace, block: &[u8]) -> Result<(Envelope, Block)> {
-        self.take_apart(place, block).map_err(|bad| bad.at(&self.path, place.offset))
+    /// Checks a block that was read, and takes it apart. `scratch` is for decompressing: who reads many keeps it.
+    pub(super) fn open_block(
+        &self,
+        place: BlockPlace,
+        block: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> Result<(Envelope, Block)> {
+        self.take_apart(place, block, scratch).map_err(|bad| bad.at(&self.path, place.offset))
     }
 
-    fn take_apart(&self, place: BlockPlace, block: &[u8]) -> Result<(Envelope, Block), BadBlock> {
-        let (envelope, raw) = open_raw(block, place, self.identity.seed())?;
+    /// Checks a block of events that was read, and puts its events behind others.
+    pub(super) fn add_events(
+        &self,
+        place: BlockPlace,
+        block: &[u8],
+        scratch: &mut Vec<u8>,
+        table: &mut EventTableBuilder,
+    ) -> Result<()> {
+        let mark = table.mark();
+        let taken = open_raw(block, place, self.identity.seed(), scratch).and_then(|(envelope, raw)| {
+            event_block::take_apart(raw, envelope.count, &self.footer.bounds(), table)?;
+            Ok(())
+        });
+        taken.map_err(|bad| {
+            table.back_to(mark);
+            bad.at(&self.path, place.offset)
+        })
+    }
+
+    fn take_apart(
+        &self,
+        place: BlockPlace,
+        block: &[u8],
+        scratch: &mut Vec<u8>,
+    ) -> Result<(Envelope, Block), BadBlock> {
+        let (envelope, raw) = open_raw(block, place, self.identity.seed(), scratch)?;
         let Envelope { kind, first, count, .. } = envelope;
         let (footer, events) = (&self.footer, self.footer.totals.events);
         let block = match kind {
             BlockKind::Events => {
                 Block::Events(Arc::new(EventBlock::decode(raw, first, count, &footer.bounds())?))
             }
-            BlockKind::Streams => Block::Streams(Arc::new(StreamBlock::decode(raw, count, events)?)),
-            BlockKind::Ids => Block::Ids(Arc::new(IdBlock::decode(&raw, count)?)),
+            BlockKind::Streams => Block::Streams(Arc::new(StreamBlock::decode(raw.to_vec(), count, events)?)),
+            BlockKind::Ids => Block::Ids(Arc::new(IdBlock::decode(raw, count)?)),
             BlockKind::Order => {
                 let position = footer.start.position.saturating_add(u64::from(first));
-                Block::Order(Arc::new(OrderBlock::decode(raw, position, count, events)?))
+                Block::Order(Arc::new(OrderBlock::decode(raw.to_vec(), position, count, events)?))
             }
-            BlockKind::Types => Block::Types(Arc::new(TypeTable::decode(&raw, count, events)?)),
-            BlockKind::Filter => Block::Filter(Arc::new(NameFilter::decode(&raw)?)),
+            BlockKind::Types => Block::Types(Arc::new(TypeTable::decode(raw, count, events)?)),
+            BlockKind::Filter => Block::Filter(Arc::new(NameFilter::decode(raw)?)),
             BlockKind::Directory => {
                 let end = footer.types_offset();
-                Block::Directory(Arc::new(Directory::decode(&raw, footer.blocks, footer.totals, end)?))
+                Block::Directory(Arc::new(Directory::decode(raw, footer.blocks, footer.totals, end)?))
             }
             BlockKind::Runs => return Err(BadBlock::Misplaced),
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::disk::read_exact_at;
 use crate::error::{Error, Result};
+use crate::types::EventTableBuilder;
 
 use super::block_cache::Block;
 use super::directory::{BlockPlace, Directory};
@@ -27,6 +28,8 @@ pub(crate) struct Blocks {
     read: Vec<u8>,
     read_at: u64,
     read_bytes: usize,
+    /// For decompressing.
+    scratch: Vec<u8>,
 }
 
 impl Segment {
@@ -40,12 +43,39 @@ impl Segment {
             read: Vec::new(),
             read_at: 0,
             read_bytes: READ_BYTES_FIRST,
+            scratch: Vec::new(),
         }
     }
 }
 
 impl Blocks {
-    fn read_next(&mut self) -> Result<Arc<EventBlock>> {
+    /// Puts the events of the next block behind others; their ordinals. After an error there are no more.
+    pub(crate) fn next_into(&mut self, table: &mut EventTableBuilder) -> Option<Result<Range<u32>>> {
+        self.next_with(|segment, place, bytes, scratch| {
+            segment.add_events(place, bytes, scratch, table)?;
+            Ok(place.first..place.first.saturating_add(place.count))
+        })
+    }
+
+    fn next_with<T>(
+        &mut self,
+        open: impl FnOnce(&Segment, BlockPlace, &[u8], &mut Vec<u8>) -> Result<T>,
+    ) -> Option<Result<T>> {
+        if self.ordinals.is_empty() {
+            return None;
+        }
+        let opened = self.read_next().and_then(|place| {
+            let mut scratch = std::mem::take(&mut self.scratch);
+            let opened = open(&self.segment, place, self.held(place).unwrap_or_default(), &mut scratch)?;
+            self.scratch = scratch;
+            Ok((opened, place.first.saturating_add(place.count)))
+        });
+        self.ordinals.start = opened.as_ref().map_or(self.ordinals.end, |(_, end)| *end);
+        Some(opened.map(|(opened, _)| opened))
+    }
+
+    /// Reads the next block, and maybe more; where it lies.
+    fn read_next(&mut self) -> Result<BlockPlace> {
         let directory = match self.directory.take() {
             Some(directory) => directory,
             None => self.segment.directory()?,
@@ -56,11 +86,8 @@ impl Blocks {
         if self.held(place).is_none() {
             self.read_from(&directory, index, place)?;
         }
-        let bytes = self.held(place).unwrap_or_default();
-        let (_, block) = self.segment.open_block(place, bytes)?;
-        let Block::Events(block) = block else { unreachable!("a block of events was asked for") };
         self.directory = Some(directory);
-        Ok(block)
+        Ok(place)
     }
 
     /// The bytes of a block, if they were read already.
@@ -96,11 +123,9 @@ impl Iterator for Blocks {
     type Item = Result<Arc<EventBlock>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ordinals.is_empty() {
-            return None;
-        }
-        let block = self.read_next();
-        self.ordinals.start = block.as_ref().map_or(self.ordinals.end, |block| block.ordinals().end);
-        Some(block)
+        self.next_with(|segment, place, bytes, scratch| match segment.open_block(place, bytes, scratch)? {
+            (_, Block::Events(block)) => Ok(block),
+            _ => unreachable!("a block of events was asked for"),
+        })
     }
 }

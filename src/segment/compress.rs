@@ -87,45 +87,49 @@ pub(super) fn may_be(codec: u8, stored_len: u32, raw_len: u32) -> bool {
     }
 }
 
-/// What was stored, decompressed to exactly `raw_len` bytes.
-pub(super) fn decompress(codec: u8, stored: &[u8], raw_len: usize) -> Result<Vec<u8>, BadBlock> {
+/// What was stored, decompressed to exactly `raw_len` bytes. `scratch` is for that: who reads many blocks keeps it.
+pub(super) fn decompress<'a>(
+    codec: u8,
+    stored: &'a [u8],
+    raw_len: usize,
+    scratch: &'a mut Vec<u8>,
+) -> Result<&'a [u8], BadBlock> {
     if codec == NONE {
-        return if stored.len() == raw_len { Ok(stored.to_vec()) } else { Err(BadBlock::Lengths) };
+        return if stored.len() == raw_len { Ok(stored) } else { Err(BadBlock::Lengths) };
     }
     if raw_len / RATIO_MAX > stored.len() {
         return Err(BadBlock::Lengths);
     }
-    match codec {
-        LZ4 => {
-            let mut raw = vec![0; raw_len];
-            let length = decompress_into(stored, &mut raw).map_err(|_| BadBlock::Compressed)?;
-            if length == raw_len { Ok(raw) } else { Err(BadBlock::Lengths) }
-        }
-        ZSTD => decompress_zstd(stored, raw_len),
-        unknown => Err(BadBlock::UnknownCodec(unknown)),
+    if scratch.len() < raw_len {
+        scratch.resize(raw_len, 0);
     }
+    let raw = scratch.get_mut(..raw_len).unwrap_or_default();
+    let length = match codec {
+        LZ4 => decompress_into(stored, raw).map_err(|_| BadBlock::Compressed)?,
+        ZSTD => decompress_zstd(stored, raw)?,
+        unknown => return Err(BadBlock::UnknownCodec(unknown)),
+    };
+    if length == raw_len { Ok(raw) } else { Err(BadBlock::Lengths) }
 }
 
 #[cfg(feature = "zstd")]
-fn decompress_zstd(stored: &[u8], raw_len: usize) -> Result<Vec<u8>, BadBlock> {
+fn decompress_zstd(stored: &[u8], raw: &mut [u8]) -> Result<usize, BadBlock> {
     thread_local! {
         // Making one asks the processor what it can do, which takes longer than a block where that is emulated.
         static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
     }
-    let mut raw = vec![0; raw_len];
     let held = DECOMPRESSOR.try_with(RefCell::take).ok().flatten();
     let mut decompressor = match held {
         Some(held) => held,
         None => Decompressor::new().map_err(|_| BadBlock::Compressed)?,
     };
-    let length = decompressor.decompress_to_buffer(stored, raw.as_mut_slice());
+    let length = decompressor.decompress_to_buffer(stored, raw);
     // A thread that ends keeps nothing any more.
     let _ = DECOMPRESSOR.try_with(|kept| kept.replace(Some(decompressor)));
-    let length = length.map_err(|_| BadBlock::Compressed)?;
-    if length == raw_len { Ok(raw) } else { Err(BadBlock::Lengths) }
+    length.map_err(|_| BadBlock::Compressed)
 }
 
 #[cfg(not(feature = "zstd"))]
-fn decompress_zstd(_: &[u8], _: usize) -> Result<Vec<u8>, BadBlock> {
+fn decompress_zstd(_: &[u8], _: &mut [u8]) -> Result<usize, BadBlock> {
     Err(BadBlock::NeedsZstd)
 }

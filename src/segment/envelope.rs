@@ -174,13 +174,16 @@ impl Envelope {
     }
 
     /// What is stored, decompressed. What is read whole at once is stored as it is, so that its size is what the file has.
-    pub(super) fn raw(&self, stored: &[u8]) -> Result<Vec<u8>, BadBlock> {
+    pub(super) fn raw<'a>(&self, stored: &'a [u8], scratch: &'a mut Vec<u8>) -> Result<&'a [u8], BadBlock> {
         let raw_len = usize::try_from(self.raw_len).map_err(|_| BadBlock::Lengths)?;
         let is_within = match self.kind.raw_bytes_max() {
             Some(most) => raw_len <= most,
             None => self.codec == compress::NONE,
         };
-        if is_within { compress::decompress(self.codec, stored, raw_len) } else { Err(BadBlock::Lengths) }
+        if !is_within {
+            return Err(BadBlock::Lengths);
+        }
+        compress::decompress(self.codec, stored, raw_len, scratch)
     }
 }
 

@@ -28,8 +28,8 @@ use crate::types::limits::{
     COMMIT_EVENTS_MAX, EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
 };
 use crate::types::{
-    CodecId, Encoding, EventId, EventTable, Extension, Facts, Names, Parts, Position, RecordedEvent, Row,
-    Shape, Timestamp, Version,
+    CodecId, Encoding, EventId, EventTable, EventTableBuilder, Extension, Facts, Names, Parts, Position,
+    RecordedEvent, Row, Shape, Timestamp, Version,
 };
 
 use super::varint::Varints;
@@ -79,12 +79,6 @@ impl EventBlock {
         self.row(ordinal).facts.position.as_u64()
     }
 
-    /// Brings the event with this ordinal nearer.
-    #[inline]
-    pub(crate) fn touch(&self, ordinal: u32) {
-        self.table.touch(self.row_at(ordinal));
-    }
-
     /// Its events, and which of them have these ordinals, which must be of the block.
     pub(crate) fn events(&self, ordinals: Range<u32>) -> (Arc<EventTable>, Range<usize>) {
         let rows = self.row_at(ordinals.start)..self.row_at(ordinals.end);
@@ -128,42 +122,50 @@ impl EventBlock {
     }
 
     /// Takes apart the bytes of a block of `count` events, the first of them with ordinal `first`.
-    pub(super) fn decode(
-        raw: Vec<u8>,
-        first: u32,
-        count: u32,
-        bounds: &Bounds,
-    ) -> Result<Self, &'static str> {
-        let many = usize::try_from(count).unwrap_or(usize::MAX);
-        let mut rest = Varints::new(&raw);
-        let mut names = String::new();
-        let runs = read_runs(&mut rest, count, &mut names)?;
-        let kinds = read_kinds(&mut rest, many, &mut names)?;
-        let columns = Columns::read(&mut rest)?;
-        let ids = many.checked_mul(ID_BYTES).and_then(|bytes| rest.bytes(bytes));
-        let (ids, _) = ids.ok_or("block of events is cut before its ids end")?.as_chunks::<ID_BYTES>();
-        let heap = raw.len() - rest.remaining();
-        let mut reader = EventsReader {
-            kinds,
-            columns,
-            heap,
-            heap_end: raw.len(),
-            bounds,
-            recorded_at: 0,
-            extensions: Vec::new(),
-        };
-        let mut rows = Vec::with_capacity(many);
-        let mut ids = ids.iter();
-        for run in &runs {
-            reader.run(run, &mut ids, &mut rows)?;
-        }
-        if reader.heap != raw.len() || !reader.columns.are_at_their_end() {
-            return Err("block of events is longer than its events");
-        }
-        let extensions = take_extensions(&raw, &rows, reader.extensions);
-        names.shrink_to_fit();
-        Ok(Self { table: EventTable::new(Arc::new(raw), names, rows), first, extensions })
+    pub(super) fn decode(raw: &[u8], first: u32, count: u32, bounds: &Bounds) -> Result<Self, &'static str> {
+        let mut table = EventTableBuilder::default();
+        let extensions = take_apart(raw, count, bounds, &mut table)?;
+        Ok(Self { table: table.exact(), first, extensions })
     }
+}
+
+/// Takes apart the bytes of a block of `count` events and puts them behind others. If it cannot be done, some of it may have
+/// been put there.
+pub(super) fn take_apart(
+    raw: &[u8],
+    count: u32,
+    bounds: &Bounds,
+    table: &mut EventTableBuilder,
+) -> Result<Vec<(u32, Extension)>, &'static str> {
+    let many = usize::try_from(count).unwrap_or(usize::MAX);
+    let mut rest = Varints::new(raw);
+    let runs = read_runs(&mut rest, count, table)?;
+    let kinds = read_kinds(&mut rest, many, table)?;
+    let columns = Columns::read(&mut rest)?;
+    let ids = many.checked_mul(ID_BYTES).and_then(|bytes| rest.bytes(bytes));
+    let (ids, _) = ids.ok_or("block of events is cut before its ids end")?.as_chunks::<ID_BYTES>();
+    // Only what events are made of is kept.
+    let heap = table.push_bytes(raw.get(raw.len() - rest.remaining()..).unwrap_or_default());
+    table.reserve(many, 0);
+    let first_row = table.rows().len();
+    let mut reader = EventsReader {
+        kinds,
+        columns,
+        heap: heap.start,
+        heap_end: heap.end,
+        first_row,
+        bounds,
+        recorded_at: 0,
+        extensions: Vec::new(),
+    };
+    let mut ids = ids.iter();
+    for run in &runs {
+        reader.run(run, &mut ids, table)?;
+    }
+    if reader.heap != heap.end || !reader.columns.are_at_their_end() {
+        return Err("block of events is longer than its events");
+    }
+    Ok(take_extensions(table.bytes(), table.rows().get(first_row..).unwrap_or_default(), reader.extensions))
 }
 
 /// What a block holds of one stream.
@@ -188,14 +190,11 @@ fn read_text<'a>(rest: &mut Varints<'a>, most: usize) -> Option<&'a str> {
     std::str::from_utf8(rest.bytes(length)?).ok()
 }
 
-/// Puts a name behind the others; where it lies, and its length.
-fn put_name(names: &mut String, name: &str) -> Option<(u32, u16)> {
-    let at = u32::try_from(names.len()).ok()?;
-    names.push_str(name);
-    Some((at, u16::try_from(name.len()).ok()?))
-}
-
-fn read_runs(rest: &mut Varints<'_>, count: u32, names: &mut String) -> Result<Vec<Run>, &'static str> {
+fn read_runs(
+    rest: &mut Varints<'_>,
+    count: u32,
+    table: &mut EventTableBuilder,
+) -> Result<Vec<Run>, &'static str> {
     const CUT: &str = "run of a stream is cut or past a limit";
     let run_count = rest.u32().ok_or(CUT)?;
     // Each takes bytes, so what is kept of them is bounded by the block.
@@ -213,13 +212,17 @@ fn read_runs(rest: &mut Varints<'_>, count: u32, names: &mut String) -> Result<V
         }
         events_before = events_before.checked_add(events).ok_or("block has another count of events")?;
         before = text;
-        let (name, name_len) = put_name(names, text).ok_or(CUT)?;
+        let (name, name_len) = table.push_name(text);
         runs.push(Run { name, name_len, first_version, events });
     }
     if events_before == count { Ok(runs) } else { Err("block has another count of events") }
 }
 
-fn read_kinds(rest: &mut Varints<'_>, count: usize, names: &mut String) -> Result<Vec<Kind>, &'static str> {
+fn read_kinds(
+    rest: &mut Varints<'_>,
+    count: usize,
+    table: &mut EventTableBuilder,
+) -> Result<Vec<Kind>, &'static str> {
     const CUT: &str = "kind of events is cut or past a limit";
     let kind_count = rest.u32().ok_or(CUT)?;
     if usize::try_from(kind_count).is_ok_and(|kinds| kinds > count) {
@@ -228,7 +231,7 @@ fn read_kinds(rest: &mut Varints<'_>, count: usize, names: &mut String) -> Resul
     let mut kinds = Vec::new();
     for _ in 0..kind_count {
         let text = read_text(rest, EVENT_TYPE_BYTES_MAX).ok_or(CUT)?;
-        let (name, name_len) = put_name(names, text).ok_or(CUT)?;
+        let (name, name_len) = table.push_name(text);
         let codec = CodecId::new(rest.u8().ok_or(CUT)?);
         let shape = Shape::from_u8(rest.u8().ok_or(CUT)?);
         let fields = rest.u16().ok_or(CUT)?;
@@ -287,8 +290,10 @@ struct EventsReader<'a> {
     columns: Columns<'a>,
     /// Where the next event's extension begins.
     heap: usize,
-    /// Where the block ends.
+    /// Where the last event ends.
     heap_end: usize,
+    /// Which row the block's first event gets.
+    first_row: usize,
     bounds: &'a Bounds,
     /// Of the event before.
     recorded_at: i64,
@@ -301,12 +306,12 @@ impl EventsReader<'_> {
         &mut self,
         run: &Run,
         ids: &mut impl Iterator<Item = &'a [u8; ID_BYTES]>,
-        rows: &mut Vec<Row>,
+        table: &mut EventTableBuilder,
     ) -> Result<(), &'static str> {
         let (mut version, mut before) = (run.first_version, None);
         // As many as there are ids for: the runs' events add up to the block's count.
         for id in ids.take(usize::try_from(run.events).unwrap_or(usize::MAX)) {
-            let place = rows.len();
+            let place = table.rows().len() - self.first_row;
             let (event_type, type_len, encoding) = self.kind(place)?;
             let (position, number) = self.position(before)?;
             let (recorded_at, occurred_at) = self.times()?;
@@ -321,7 +326,7 @@ impl EventsReader<'_> {
                 recorded_at,
                 encoding,
             };
-            rows.push(Row { names, parts, facts });
+            table.push_row(Row { names, parts, facts });
             // Checked with the run: only behind the last event it may wrap.
             version = version.wrapping_add(1);
             before = Some(position);
@@ -406,11 +411,11 @@ impl EventsReader<'_> {
 }
 
 /// Copies the extensions out of the heap, each right before its event's metadata.
-fn take_extensions(raw: &[u8], rows: &[Row], told: Vec<(u32, u16, u16)>) -> Vec<(u32, Extension)> {
+fn take_extensions(heap: &[u8], rows: &[Row], told: Vec<(u32, u16, u16)>) -> Vec<(u32, Extension)> {
     let taken = told.into_iter().map(|(place, flags, length)| {
         let row = usize::try_from(place).ok().and_then(|at| rows.get(at));
         let end = row.and_then(|row| usize::try_from(row.parts.metadata).ok()).unwrap_or(0);
-        let bytes = raw.get(end.saturating_sub(usize::from(length))..end).unwrap_or_default();
+        let bytes = heap.get(end.saturating_sub(usize::from(length))..end).unwrap_or_default();
         (place, Extension { flags, bytes: bytes.into() })
     });
     taken.collect()

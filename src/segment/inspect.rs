@@ -63,7 +63,7 @@ pub(super) fn block(file: &dyn DiskFile, path: &Path, offset: u64, end: u64, see
                 .with("raw_len", envelope.raw_len)
                 .with("first", envelope.first)
                 .with("count", envelope.count);
-            match envelope.raw(stored) {
+            match envelope.raw(stored, &mut Vec::new()) {
                 Ok(_) => part,
                 Err(bad) => part.damaged(bad),
             }

@@ -20,13 +20,18 @@ pub(super) fn read_block(file: &dyn DiskFile, path: &Path, place: BlockPlace) ->
 }
 
 /// What the envelope of a block says, and its bytes, decompressed: the checksum holds, and it is the block of this place. Of
-/// the types only the block says how many.
-pub(super) fn open_raw(block: &[u8], place: BlockPlace, seed: Seed) -> Result<(Envelope, Vec<u8>), BadBlock> {
+/// the types only the block says how many. `scratch` is for decompressing.
+pub(super) fn open_raw<'a>(
+    block: &'a [u8],
+    place: BlockPlace,
+    seed: Seed,
+    scratch: &'a mut Vec<u8>,
+) -> Result<(Envelope, &'a [u8]), BadBlock> {
     let (envelope, stored) = Envelope::open(block, seed)?;
     let Envelope { kind, first, count, .. } = envelope;
     let is_counted = kind == BlockKind::Types || count == place.count;
     if kind != place.kind || first != place.first || !is_counted {
         return Err(BadBlock::Misplaced);
     }
-    Ok((envelope, envelope.raw(stored)?))
+    Ok((envelope, envelope.raw(stored, scratch)?))
 }

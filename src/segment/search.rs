@@ -255,7 +255,7 @@ fn decode(
     path: &Path,
     offset: u64,
 ) -> Result<Option<EventBlock>> {
-    match envelope.raw(stored) {
+    match envelope.raw(stored, &mut Vec::new()) {
         // Where the block belongs is for the directory to say: its ordinals are not asked for here.
         Ok(raw) => Ok(EventBlock::decode(raw, 0, envelope.count, bounds).ok()),
         // Sound, and more than this program knows: what it would lose must not be called lost.

@@ -98,7 +98,7 @@ impl SealedFindings {
                 self.damages.push(damage((0, what)));
             }
         } else {
-            let whole = Ordered::whole(segment);
+            let whole = Ordered::whole(segment, None);
             self.events += whole.at(segment.positions()).len() as u64;
             versions.lose_track();
         }

@@ -59,46 +59,122 @@ const TOUCHED_BYTES_MAX: u32 = 512;
 
 /// A table that is made event by event.
 #[derive(Debug, Default)]
-pub(crate) struct EventRows {
+pub(crate) struct EventTableBuilder {
+    bytes: Vec<u8>,
     names: String,
     rows: Vec<Row>,
 }
 
-impl EventRows {
-    pub(crate) fn with_capacity(events: usize) -> Self {
-        Self { names: String::new(), rows: Vec::with_capacity(events) }
+/// How much of a table was made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TableMark {
+    bytes: usize,
+    names: usize,
+    rows: usize,
+}
+
+impl EventTableBuilder {
+    /// Nothing yet, with room for so many events and so many bytes of what they hold.
+    pub(crate) fn with_capacity(events: usize, bytes: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), names: String::new(), rows: Vec::with_capacity(events) }
+    }
+
+    /// Nothing yet, in the memory of a table that nobody else has, if that is so.
+    pub(crate) fn in_place_of(table: Arc<EventTable>) -> Self {
+        let Ok(EventTable { bytes, mut names, mut rows }) = Arc::try_unwrap(table) else {
+            return Self::default();
+        };
+        let mut bytes = Arc::try_unwrap(bytes).unwrap_or_default();
+        bytes.clear();
+        names.clear();
+        rows.clear();
+        Self { bytes, names, rows }
     }
 
     /// Adds an event whose parts will lie so in the table's bytes.
     pub(crate) fn push(&mut self, stream: &str, event_type: &str, parts: Parts, facts: Facts) {
         let last = self.rows.last().map(|row| row.names);
         let known = last.map(|last| (last.stream, last.stream_len));
-        let (stream, stream_len) = self.put(known, stream);
+        let (stream, stream_len) = self.known_name(known, stream);
         let known = last.map(|last| (last.event_type, last.type_len));
-        let (event_type, type_len) = self.put(known, event_type);
-        self.rows.push(Row { names: Names { stream, event_type, stream_len, type_len }, parts, facts });
+        let (event_type, type_len) = self.known_name(known, event_type);
+        self.push_row(Row { names: Names { stream, event_type, stream_len, type_len }, parts, facts });
+    }
+
+    /// Adds an event whose names were put here.
+    #[inline]
+    pub(crate) fn push_row(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// Puts a name behind the others; where it lies, and its length. Limits keep names shorter than 64 KiB, and what is read
+    /// together below 4 GiB.
+    pub(crate) fn push_name(&mut self, name: &str) -> (u32, u16) {
+        let start = self.names.len();
+        self.names.push_str(name);
+        let fits = "names are within their limits";
+        (
+            u32::try_from(start).unwrap_or_else(|_| unreachable!("{fits}")),
+            u16::try_from(name.len()).unwrap_or_else(|_| unreachable!("{fits}")),
+        )
+    }
+
+    /// Puts bytes behind the others; where they lie.
+    pub(crate) fn push_bytes(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    /// Makes room for so many events more, and so many bytes of what they hold.
+    pub(crate) fn reserve(&mut self, events: usize, bytes: usize) {
+        self.rows.reserve(events);
+        self.bytes.reserve(bytes);
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    pub(crate) fn mark(&self) -> TableMark {
+        TableMark { bytes: self.bytes.len(), names: self.names.len(), rows: self.rows.len() }
+    }
+
+    /// Takes back what was put here after a mark.
+    pub(crate) fn back_to(&mut self, mark: TableMark) {
+        self.bytes.truncate(mark.bytes);
+        self.names.truncate(mark.names);
+        self.rows.truncate(mark.rows);
+    }
+
+    /// The table of these events, which takes no more memory than they need.
+    pub(crate) fn exact(mut self) -> Arc<EventTable> {
+        self.bytes.shrink_to_fit();
+        self.names.shrink_to_fit();
+        self.rows.shrink_to_fit();
+        self.table()
     }
 
     /// The table of these events.
-    pub(crate) fn table(mut self, bytes: Arc<Vec<u8>>) -> Arc<EventTable> {
+    pub(crate) fn table(self) -> Arc<EventTable> {
+        EventTable::new(Arc::new(self.bytes), self.names, self.rows)
+    }
+
+    /// The table of these events, whose parts lie in bytes that others share.
+    pub(crate) fn table_in(mut self, bytes: Arc<Vec<u8>>) -> Arc<EventTable> {
         self.names.shrink_to_fit();
         EventTable::new(bytes, self.names, self.rows)
     }
 
-    /// Where a name lies, and its length: it is put behind the others unless it is the one that is known.
-    fn put(&mut self, known: Option<(u32, u16)>, name: &str) -> (u32, u16) {
+    /// Where a name lies: it is put behind the others unless it is the one that is known.
+    fn known_name(&mut self, known: Option<(u32, u16)>, name: &str) -> (u32, u16) {
         let at = |(start, length): (u32, u16)| in_usize(start)..in_usize(start) + usize::from(length);
-        match known.filter(|known| self.names.get(at(*known)) == Some(name)) {
-            Some(known) => known,
-            None => {
-                let start = u32::try_from(self.names.len());
-                self.names.push_str(name);
-                let name = start.ok().zip(u16::try_from(name.len()).ok());
-                name.unwrap_or_else(|| {
-                    unreachable!("limits keep a name, and what is read together, below 4 GiB")
-                })
-            }
-        }
+        let known = known.filter(|known| self.names.get(at(*known)) == Some(name));
+        known.unwrap_or_else(|| self.push_name(name))
     }
 }
 

@@ -32,7 +32,7 @@ pub use compression::Compression;
 pub use durability::Durability;
 pub use encoding::{CodecId, Encoding, Shape};
 pub use event_id::{EventId, ParseEventIdError};
-pub(crate) use event_table::{EventRows, EventTable, Facts, Names, Parts, Row};
+pub(crate) use event_table::{EventTable, EventTableBuilder, Facts, Names, Parts, Row};
 pub use event_type::EventType;
 pub use expected_version::ExpectedVersion;
 pub(crate) use extension::Extension;

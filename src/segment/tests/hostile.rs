@@ -130,13 +130,13 @@ fn a_length_past_what_the_stored_bytes_can_hold_is_refused_before_memory_is_take
         for codec in [0, 1, 2] {
             for raw_len in [2 * 255 + 1000, 1 << 24, 1 << 31, u32::MAX] {
                 let envelope = Envelope { kind, codec, stored_len: 2, raw_len, first: 0, count: 1 };
-                assert_eq!(envelope.raw(&[0xff; 2]), Err(BadBlock::Lengths), "{envelope:?}");
+                assert_eq!(envelope.raw(&[0xff; 2], &mut Vec::new()), Err(BadBlock::Lengths), "{envelope:?}");
             }
         }
     }
-    assert_eq!(decompress(1, &[0x10, 7], 9), Err(BadBlock::Lengths));
-    assert_eq!(decompress(1, &[0xff, 0xff], 9), Err(BadBlock::Compressed));
-    assert_eq!(decompress(3, &[0], 1), Err(BadBlock::UnknownCodec(3)));
+    assert_eq!(decompress(1, &[0x10, 7], 9, &mut Vec::new()), Err(BadBlock::Lengths));
+    assert_eq!(decompress(1, &[0xff, 0xff], 9, &mut Vec::new()), Err(BadBlock::Compressed));
+    assert_eq!(decompress(3, &[0], 1, &mut Vec::new()), Err(BadBlock::UnknownCodec(3)));
 }
 
 #[test]

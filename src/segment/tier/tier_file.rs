@@ -147,16 +147,17 @@ impl Tier {
     }
 
     fn take_apart(&self, place: BlockPlace, block: &[u8]) -> Result<Block, BadBlock> {
-        let (envelope, raw) = open_raw(block, place, self.identity.seed())?;
+        let mut scratch = Vec::new();
+        let (envelope, raw) = open_raw(block, place, self.identity.seed(), &mut scratch)?;
         Ok(match envelope.kind {
             BlockKind::Runs => {
-                Block::Runs(Arc::new(RunsBlock::decode(raw, envelope.count, self.identity.range)?))
+                Block::Runs(Arc::new(RunsBlock::decode(raw.to_vec(), envelope.count, self.identity.range)?))
             }
-            BlockKind::Filter => Block::Filter(Arc::new(NameFilter::decode(&raw)?)),
+            BlockKind::Filter => Block::Filter(Arc::new(NameFilter::decode(raw)?)),
             BlockKind::Directory => {
                 let blocks = BlockCounts { streams: self.footer.blocks, ..BlockCounts::default() };
                 let end = self.footer.filter_offset();
-                Block::Directory(Arc::new(Directory::decode(&raw, blocks, self.totals(), end)?))
+                Block::Directory(Arc::new(Directory::decode(raw, blocks, self.totals(), end)?))
             }
             _ => return Err(BadBlock::Misplaced),
         })
