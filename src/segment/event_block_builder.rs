@@ -7,7 +7,7 @@ use super::event_block::COLUMNS;
 use super::varint::{put_signed, put_varint};
 
 /// A block that has as many bytes is full where a stream begins.
-pub(super) const BLOCK_BYTES: usize = 16 << 10;
+pub(super) const BLOCK_BYTES: usize = 8 << 10;
 /// A block that has as many bytes is full within a stream too, and an event of as many has a block to itself.
 pub(super) const BLOCK_BYTES_MAX: usize = 2 * BLOCK_BYTES;
 

@@ -49,7 +49,7 @@ fn the_cache_stays_within_its_limit_and_every_answer_is_right_whatever_it_is() {
         .collect();
     let history = history(&made, Chain::START, 0);
     let (dir, _) = segment(&history, Compression::Lz4);
-    for limit in [0, 1, 1_000, 30_000, 200_000, 100 << 20, u64::MAX] {
+    for limit in [0, 1, 3_000, 30_000, 200_000, 100 << 20, u64::MAX] {
         let segment = open(dir.path(), limit).expect("opened");
         for (at, sealed) in history.sorted.iter().enumerate().step_by(7) {
             let ordinal = u32::try_from(at).expect("few");

@@ -133,7 +133,7 @@ fn a_long_stream_is_found_by_its_ids_over_many_blocks() {
 }
 
 #[test]
-fn a_run_of_less_than_16_kib_lies_in_one_block() {
+fn a_run_of_less_than_8_kib_lies_in_one_block() {
     let made: Vec<Made> = (0..2_000_usize)
         .map(|at| Made::new(&format!("account-{}", at % 40), &vec![7; at * 7919 % 500 + 10 * (at % 40)]))
         .collect();
@@ -144,7 +144,7 @@ fn a_run_of_less_than_16_kib_lies_in_one_block() {
         let events = run.ordinals.clone().map(|at| &history.sorted[at as usize].event);
         let bytes: usize = events.map(|event| event.payload().len() + 16 + 16).sum();
         let blocks = segment.blocks(run.ordinals).count();
-        assert!(blocks == 1 || bytes >= 16 << 10, "{name}: {bytes} bytes in {blocks} blocks");
+        assert!(blocks == 1 || bytes >= 8 << 10, "{name}: {bytes} bytes in {blocks} blocks");
         split += usize::from(blocks > 1);
     }
     assert!(split > 0, "some are longer");
@@ -190,13 +190,14 @@ fn the_largest_event_comes_back_however_well_it_compresses() {
     }
 }
 
-/// If this fails, the format has changed: raise its version, and keep reading the one before.
+/// If this fails and blocks do not end elsewhere than they did, the format has changed: raise its version, and keep reading
+/// the one before.
 #[test]
 fn a_segment_has_the_same_bytes_for_ever() {
     let (dir, _) = segment(&super::damage::small(), Compression::None);
     let bytes = std::fs::read(dir.path().join(file_name(super::made::NUMBER))).expect("read");
     assert_eq!(
         (bytes.len(), Seed::of_segment(super::made::STORE, 0).checksum(&[&bytes])),
-        (86_159, 3_539_611_475)
+        (86_224, 3_404_872_974)
     );
 }
