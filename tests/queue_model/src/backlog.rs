@@ -14,6 +14,8 @@ enum End {
     /// As many files are sealed as are too many.
     Sealed,
     GivenUp,
+    /// The store is closed, and they are told so.
+    Left,
 }
 
 fn wait_beside(waiters: u64, too_many: u64, end: End) {
@@ -27,6 +29,7 @@ fn wait_beside(waiters: u64, too_many: u64, end: End) {
     match end {
         End::Sealed => (0..too_many).for_each(|_| backlog.shrink()),
         End::GivenUp => backlog.give_up(),
+        End::Left => backlog.leave(),
     }
     // A wake-up that is lost is one that never ends: shuttle finds that all wait and fails.
     waiting.into_iter().for_each(|one| one.join().expect("goes on"));
@@ -75,7 +78,9 @@ fn who_waits_for_room_keeps_nobody_from_sealing() {
 
 #[test]
 fn nobody_waits_for_ever_under_every_schedule() {
-    for (waiters, too_many, end) in [(1, 1, End::Sealed), (2, 2, End::Sealed), (2, 1, End::GivenUp)] {
+    for (waiters, too_many, end) in
+        [(1, 1, End::Sealed), (2, 2, End::Sealed), (2, 1, End::GivenUp), (1, 1, End::Left)]
+    {
         let schedules = explore::all(move || wait_beside(waiters, too_many, end));
         println!("{waiters} waiting for {too_many}, {end:?}: all {schedules} schedules");
     }
@@ -85,4 +90,5 @@ fn nobody_waits_for_ever_under_every_schedule() {
 fn nobody_waits_for_ever() {
     explore::sampled(|| wait_beside(3, 3, End::Sealed));
     explore::sampled(|| wait_beside(3, 2, End::GivenUp));
+    explore::sampled(|| wait_beside(3, 2, End::Left));
 }

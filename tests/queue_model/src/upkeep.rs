@@ -75,7 +75,13 @@ fn space_is_seen_to_during_a_long_chore_and_a_wish_to_seal_is_heard() {
                 while let Some(chore) = upkeep.next() {
                     match chore {
                         Chore::Prepare(prepared, used) => prepare(&prepared, used),
-                        Chore::Seal => (0..3).for_each(|_| upkeep.see_to_space()),
+                        // A long one: it ends when somebody wants something that does not wait.
+                        Chore::Seal => {
+                            while !upkeep.is_wanted() {
+                                upkeep.see_to_space();
+                                thread::yield_now();
+                            }
+                        }
                     }
                 }
             }
