@@ -17,8 +17,7 @@ pub(crate) fn inspect_segment(
     path: &Path,
     each: &mut dyn FnMut(FilePart) -> Result<()>,
 ) -> Result<()> {
-    let file = disk.open(path, OpenMode::Read).map_err(|error| Error::io("opening", path, error))?;
-    let file_bytes = file.len().map_err(|error| Error::io("measuring", path, error))?;
+    let (file, file_bytes) = open(disk, path)?;
     let bytes = read(&*file, path, 0, HEADER_BYTES as u64)?;
     let part = FilePart::new(0, HEADER_BYTES as u64, "segment header");
     let Some((bytes, identity)) = bytes.first_chunk().and_then(|bytes| Some((bytes, header::claim(bytes)?)))
@@ -95,6 +94,14 @@ fn with_chain(part: FilePart, name: &'static str, chain: Chain) -> FilePart {
     part.with(name, format_args!("position {position}, n {n}, prev_header_crc {prev_header_crc:08x}"))
 }
 
+/// The file at `path`, and its length.
+pub(super) fn open(disk: &dyn Disk, path: &Path) -> Result<(Box<dyn DiskFile>, u64)> {
+    let file = disk.open(path, OpenMode::Read).map_err(|error| Error::io("opening", path, error))?;
+    let file_bytes = file.len().map_err(|error| Error::io("measuring", path, error))?;
+    Ok((file, file_bytes))
+}
+
+/// As many of these bytes as the file has.
 pub(super) fn read(file: &dyn DiskFile, path: &Path, offset: u64, bytes: u64) -> Result<Vec<u8>> {
     let mut read = vec![0; usize::try_from(bytes).unwrap_or(usize::MAX)];
     let count = read_some_at(file, &mut read, offset).map_err(|error| Error::io("reading", path, error))?;

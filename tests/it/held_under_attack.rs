@@ -17,7 +17,7 @@ fn options(disk: &SimDisk) -> Options {
 }
 
 /// Bytes read from the disk from now on.
-fn count_reads(disk: &SimDisk) -> Arc<AtomicU64> {
+fn count_read_bytes(disk: &SimDisk) -> Arc<AtomicU64> {
     let bytes = Arc::new(AtomicU64::new(0));
     let counted = Arc::clone(&bytes);
     disk.on_call(move |call| {
@@ -208,7 +208,7 @@ fn a_batch_is_retried_and_replayed_from_disk_with_one_read_of_it() {
     let events = || (0..2_000).map(|number| event_with_id(number, "x".repeat(100)));
     let a = store.stream("a").expect("name");
     a.append_raw(ANY, events()).expect("append");
-    let read = count_reads(&disk);
+    let read = count_read_bytes(&disk);
     a.append_raw(ANY, events()).expect("retry");
     assert!(read.swap(0, Ordering::SeqCst) < 3 * used_bytes(&disk), "the retry");
     assert_eq!(store.read().iter().map(Result::unwrap).count(), 2_000);
@@ -221,7 +221,7 @@ fn large_events_are_read_from_disk_a_few_at_a_time() {
     let store = options(&disk).recent_bytes_max(0).open("/bank").expect("open");
     let a = store.stream("a").expect("name");
     (0..40).for_each(|_| drop(a.append_raw(ANY, [event(vec![1; 1 << 19])]).expect("append")));
-    let read = count_reads(&disk);
+    let read = count_read_bytes(&disk);
     let mut events = a.read().iter();
     for number in 1..=40 {
         assert!(events.next().is_some_and(|event| event.is_ok()));

@@ -1,11 +1,10 @@
 //! The newest events are read from memory, within the limit that was asked for, and are what was appended.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use annals::{Durability, ExpectedVersion, Maintenance, NewEvent, Options, RecordedEvent, Store};
 
-use crate::support::{CallKind, ManualClock, SimDisk, Verdict, all, event};
+use crate::support::{ManualClock, SimDisk, all, event};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
 /// Room for several blocks of commits.
@@ -21,17 +20,6 @@ fn open(disk: &SimDisk) -> Store {
         .recent_bytes_max(RECENT_BYTES_MAX)
         .open("/bank")
         .expect("open")
-}
-
-/// From now on: how often the disk is read.
-fn count_reads(disk: &SimDisk) -> Arc<AtomicU64> {
-    let reads = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&reads);
-    disk.on_call(move |call| {
-        counted.fetch_add(u64::from(call.kind == CallKind::Read), Ordering::SeqCst);
-        Verdict::Proceed
-    });
-    reads
 }
 
 /// Events of all sizes, also some whose commit has a buffer of its own in memory.
@@ -68,7 +56,7 @@ fn the_newest_events_are_in_memory_up_to_the_limit_and_read_as_they_were_appende
     let backwards: Vec<_> = store.read().iter().rev().collect::<annals::Result<_>>().expect("events");
     assert!(backwards.iter().rev().eq(&events), "the same from the other end");
 
-    let reads = count_reads(&disk);
+    let reads = disk.count_reads();
     let newest: Vec<_> = store.read().iter().rev().take(200).collect::<annals::Result<_>>().expect("events");
     assert!(newest.iter().rev().eq(&events[events.len() - 200..]));
     assert_eq!(reads.load(Ordering::SeqCst), 0, "what is new asks no disk");
@@ -87,7 +75,7 @@ fn many_small_commits_make_blocks_too() {
     for number in 0..count {
         stream.append_raw(ANY, [event(format!("{number}"))]).expect("append");
     }
-    let reads = count_reads(&disk);
+    let reads = disk.count_reads();
     let events = all(&store);
     assert_eq!(events.len(), count);
     for (number, event) in events.iter().enumerate() {

@@ -14,17 +14,6 @@ fn options(disk: &SimDisk) -> Options {
     Options::new().disk(disk.clone()).maintenance(Maintenance::Inline).durability(Durability::Buffered)
 }
 
-/// From now on: how often the disk is read.
-fn count_reads(disk: &SimDisk) -> Arc<AtomicU64> {
-    let reads = Arc::new(AtomicU64::new(0));
-    let counted = Arc::clone(&reads);
-    disk.on_call(move |call| {
-        counted.fetch_add(u64::from(call.kind == CallKind::Read), Ordering::SeqCst);
-        Verdict::Proceed
-    });
-    reads
-}
-
 /// Three segments with one event each of a thousand streams.
 fn fill(store: &Store) {
     for _ in 0..3 {
@@ -41,7 +30,7 @@ fn an_append_to_a_stream_that_was_just_sealed_asks_no_disk() {
     let disk = SimDisk::new();
     let store = options(&disk).open("/bank").expect("open");
     fill(&store);
-    let reads = count_reads(&disk);
+    let reads = disk.count_reads();
     for number in 0..1_000 {
         let stream = store.stream(format!("account-{number}")).expect("name");
         let receipt = stream.append_raw(Version::new(2), [event("y")]).expect("append");
@@ -55,7 +44,7 @@ fn an_append_to_a_stream_that_never_was_asks_each_segments_filter_once() {
     let disk = SimDisk::new();
     let store = options(&disk).open("/bank").expect("open");
     fill(&store);
-    let reads = count_reads(&disk);
+    let reads = disk.count_reads();
     for number in 0..1_000 {
         let stream = store.stream(format!("customer-{number}")).expect("name");
         stream.append_raw(ExpectedVersion::NoStream, [event("y")]).expect("append");

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use crate::disk::{Cursor, Disk, OpenMode};
-use crate::error::{Error, Result};
-use crate::segment::inspect::{block, read};
+use crate::disk::{Cursor, Disk};
+use crate::error::Result;
+use crate::segment::inspect::{block, open, read};
 use crate::types::{FilePart, StoreId};
 
 use super::ends::{FOOTER_BYTES, HEADER_BYTES, MAGIC, TierFooter, TierIdentity};
@@ -16,8 +16,7 @@ pub(crate) fn inspect_tier(
     path: &Path,
     each: &mut dyn FnMut(FilePart) -> Result<()>,
 ) -> Result<()> {
-    let file = disk.open(path, OpenMode::Read).map_err(|error| Error::io("opening", path, error))?;
-    let file_bytes = file.len().map_err(|error| Error::io("measuring", path, error))?;
+    let (file, file_bytes) = open(disk, path)?;
     let bytes = read(&*file, path, 0, HEADER_BYTES as u64)?;
     let part = FilePart::new(0, HEADER_BYTES as u64, "tier header");
     let Some((bytes, identity)) = bytes.first_chunk().and_then(|bytes| Some((bytes, claim(bytes)?))) else {

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use annals::disk::{Disk, DiskFile, DiskLock, OpenMode};
@@ -115,6 +115,17 @@ impl SimDisk {
     /// The power goes at this call, counted from 0.
     pub(crate) fn dies_at(&self, call: u64) {
         self.state().dies_at = Some(call);
+    }
+
+    /// From now on: how often it is read.
+    pub(crate) fn count_reads(&self) -> Arc<AtomicU64> {
+        let reads = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&reads);
+        self.on_call(move |call| {
+            counted.fetch_add(u64::from(call.kind == CallKind::Read), Ordering::SeqCst);
+            Verdict::Proceed
+        });
+        reads
     }
 
     /// From now on every call is put before `hook`.
