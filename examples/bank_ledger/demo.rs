@@ -240,8 +240,9 @@ impl Tour<'_> {
         let report = self.bank.store().recovery().clone();
         let end = if report.clean { "closed cleanly" } else { "not closed" };
         self.line("opened again: the store had been", end)?;
-        let told = format!("{} events in {} frames, {}", report.events, report.frames, millis(report.took));
-        self.line("read and checked", told)?;
+        let (sealed, took) = (report.sealed_events, millis(report.took));
+        self.line("events, and how many of them are sealed", format!("{}, {sealed}", report.events))?;
+        self.line("read and checked", format!("{} events, {took}", report.events - sealed))?;
         let torn = report.torn_tail.map_or("none".to_owned(), |torn| format!("{torn:?}"));
         self.line("unfinished write at the end", torn)?;
         self.balances()

@@ -98,6 +98,7 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
         clean: created || manifest.closed.is_some(),
         frames: recovered.frames,
         events: tables.head(),
+        sealed_events: tables.sealed().end().position,
         torn_tail: recovered.torn.clone(),
         rewritten_bytes: recovered.rewritten_bytes,
         took: started.elapsed(),

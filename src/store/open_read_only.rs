@@ -44,6 +44,7 @@ pub(super) fn open_read_only(options: Options, path: &Path) -> Result<Store> {
         clean: manifest.closed.is_some(),
         frames,
         events: tables.head(),
+        sealed_events: tables.sealed().end().position,
         torn_tail,
         rewritten_bytes: 0,
         took: started.elapsed(),

@@ -11,10 +11,12 @@ pub struct RecoveryReport {
     pub created: bool,
     /// Whether the last close was clean. A new store counts as clean.
     pub clean: bool,
-    /// How many commits and close marks were read and checked.
-    pub frames: u64,
-    /// How many events.
+    /// How many events there are.
     pub events: u64,
+    /// How many of them lie in segments, which opening does not read: each is checked when it is read.
+    pub sealed_events: u64,
+    /// How many commits and close marks of the journal were read and checked: those with the events that are not sealed.
+    pub frames: u64,
     /// The unfinished write that was cut off the end.
     pub torn_tail: Option<TornTail>,
     /// How many bytes at the end, whole but perhaps not on disk yet, were written and synced again.
