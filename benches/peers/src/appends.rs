@@ -16,6 +16,9 @@ use crate::random::Random;
 /// A refused append is too short to be timed alone.
 const REFUSED_A_SAMPLE: usize = 100;
 
+/// So that what waits to be taken in needs little memory.
+const TAKEN_IN_AT_ONCE: u64 = 10_000;
+
 /// Streams and their lengths.
 pub(crate) struct Appender {
     /// How many events the streams have that were appended to since the set was filled in.
@@ -49,6 +52,10 @@ impl Appender {
     pub(crate) fn work(&mut self, store: &dyn Engine, work: Work) -> Result<Done> {
         match work {
             Work::Append { threads, count, seed } => self.append(store, threads, count, seed),
+            Work::AppendBehind { events, count, seed } => {
+                self.take_in(store, events, seed)?;
+                self.append(store, 1, count, seed + 1)
+            }
             Work::Batches { events, count, seed } => self.batches(store, events, count, seed),
             Work::Refused { count, seed } => self.refused(store, count, seed),
             Work::KeepAppending => loop {
@@ -104,6 +111,16 @@ impl Appender {
         ended.into_iter().collect::<Result<()>>()?;
         let samples = samples.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Done { samples, wall, events: count as u64, ..Done::default() })
+    }
+
+    /// Appends events to random streams in the engine's fastest way.
+    fn take_in(&mut self, store: &dyn Engine, events: u64, seed: u64) -> Result<()> {
+        let mut random = Random::new(seed);
+        for _ in 0..events / TAKEN_IN_AT_ONCE {
+            let requests = (0..TAKEN_IN_AT_ONCE).map(|_| self.request(&mut random, 0, 1, 1));
+            store.appends().fill(requests.collect::<Result<_>>()?)?;
+        }
+        Ok(())
     }
 
     fn batches(&mut self, store: &dyn Engine, events: u64, count: usize, seed: u64) -> Result<Done> {

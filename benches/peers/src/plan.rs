@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     /// Few, since what a process has mapped cannot be dropped any more before the next.
     pub(crate) cold_loads: usize,
     pub(crate) appends: usize,
+    /// How often appends are measured while the engine has much to do.
+    pub(crate) behind_rounds: usize,
     pub(crate) grouped_appends: usize,
     pub(crate) batches: usize,
     pub(crate) refused: usize,
@@ -40,6 +42,7 @@ impl Plan {
             cold_rounds: 10,
             cold_loads: 3,
             appends: 4_000,
+            behind_rounds: 2,
             grouped_appends: 6_400,
             batches: 20,
             refused: 20_000,
@@ -51,7 +54,7 @@ impl Plan {
             return if set.events < LARGE_EVENTS {
                 full
             } else {
-                Self { rounds: 3, replays: 2, opens: 3, ..full }
+                Self { rounds: 3, replays: 2, behind_rounds: 0, opens: 3, ..full }
             };
         }
         Self {
@@ -62,6 +65,7 @@ impl Plan {
             cold_rounds: 2,
             cold_loads: 3,
             appends: 120,
+            behind_rounds: 0,
             grouped_appends: 512,
             batches: 4,
             refused: 2_000,

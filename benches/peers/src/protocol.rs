@@ -17,6 +17,9 @@ pub(crate) enum Work {
     Replay { warm: bool },
     /// Appends single events to random streams; one sample an append.
     Append { threads: usize, count: usize, seed: u64 },
+    /// Takes in so many events as fast as it can, and then appends `count` of them one by one, which alone is measured: while the
+    /// engine's threads are at the others.
+    AppendBehind { events: u64, count: usize, seed: u64 },
     /// Appends many events to one stream at a time; one sample a batch.
     Batches { events: u64, count: usize, seed: u64 },
     /// Appends with stale versions; one sample for each hundred, divided by a hundred.

@@ -4,6 +4,7 @@
 //! nothing, a power cut may lose a suffix.
 
 use std::path::Path;
+use std::time::Duration;
 
 use ::annals::{Durability, EventId, ExpectedVersion, NewEvent as Event, Options, Store, Timestamp, Version};
 use anyhow::{Result, ensure};
@@ -75,9 +76,11 @@ impl Engine for AnnalsStore {
         Ok(())
     }
 
-    /// Seals all there is, as the store's own thread does with files once they are full.
+    /// Waits until the store's own thread has sealed all files that are full. What is left is sealed when the store is closed.
     fn settle(&self) -> Result<()> {
-        self.store.seal()?;
+        while self.store.stats()?.backlog_files > 0 {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
         Ok(())
     }
 

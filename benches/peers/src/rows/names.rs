@@ -10,6 +10,9 @@ pub(super) const BATCH: &str = "durable batch of 1,000";
 pub(super) const BUFFERED: &str = "buffered append";
 pub(super) const REFUSED: &str = "refused append";
 pub(super) const SLOWEST: &str = "slowest 0.1 % of durable appends, mean";
+pub(super) const APPEND_BEHIND: &str = "durable append, 1 thread, right behind 300,000 others";
+pub(super) const SLOWEST_BEHIND: &str = "slowest 0.1 % of durable appends behind them, mean";
+pub(super) const REPLAY_RECENT: &str = "replay of events just appended, per event";
 pub(super) const LOAD: &str = "load, random stream, warm";
 pub(super) const LOAD_HOT: &str = "load, hot streams (zipf), warm";
 pub(super) const LOAD_COLD: &str = "load, random stream, cold";
@@ -24,7 +27,7 @@ pub(super) const MEMORY_PEAK: &str = "memory, loading and replaying: peak, maps 
 pub(super) const MEMORY_ANONYMOUS: &str = "memory, after it: without maps";
 
 /// All rows measured on a set.
-pub(super) const ALL: [&str; 19] = [
+pub(super) const ALL: [&str; 22] = [
     APPEND_1,
     APPEND_16,
     APPEND_64,
@@ -32,12 +35,15 @@ pub(super) const ALL: [&str; 19] = [
     BUFFERED,
     REFUSED,
     SLOWEST,
+    APPEND_BEHIND,
+    SLOWEST_BEHIND,
     LOAD,
     LOAD_HOT,
     LOAD_COLD,
     COLD_BYTES,
     COLD_READS,
     REPLAY,
+    REPLAY_RECENT,
     OPEN,
     OPEN_LOAD,
     OPEN_KILLED,
