@@ -56,10 +56,10 @@ impl Prepared {
         self.end.load(Ordering::Acquire)
     }
 
-    /// Whether so much of the current step is used that the next one should be prepared.
+    /// Whether so little is left that the next step should be prepared.
     pub(crate) fn wants_more(&self, used: u64) -> bool {
         let end = self.end();
-        end < self.capacity && !self.space_failed.load(Ordering::Relaxed) && used + step_bytes(end) / 2 > end
+        end < self.capacity && !self.space_failed.load(Ordering::Relaxed) && used + left_bytes(end) > end
     }
 
     /// Prepares the next step, for whoever runs ahead of the writer.
@@ -135,7 +135,12 @@ impl Prepared {
 
 /// How much is prepared next in a file prepared up to `end`.
 fn step_bytes(end: u64) -> u64 {
-    end.clamp(FIRST_STEP_BYTES, STEP_BYTES_MAX)
+    end.saturating_mul(4).clamp(FIRST_STEP_BYTES, STEP_BYTES_MAX)
+}
+
+/// When less is left of a file prepared up to `end`, the next step should be prepared.
+fn left_bytes(end: u64) -> u64 {
+    end.clamp(FIRST_STEP_BYTES, STEP_BYTES_MAX) / 2
 }
 
 #[cfg(test)]
@@ -164,9 +169,10 @@ mod tests {
     }
 
     #[test]
-    fn the_next_step_is_wanted_from_the_middle_of_this_one_on_and_steps_grow() {
-        let (_dir, _, prepared) = prepared(1024 * KIB);
-        for (half, next) in [(128 * KIB, 512 * KIB), (256 * KIB, 1024 * KIB)] {
+    fn the_next_step_is_wanted_from_the_middle_of_what_is_prepared_on_and_steps_grow() {
+        let capacity = 5_376 * KIB;
+        let (_dir, _, prepared) = prepared(capacity);
+        for (half, next) in [(128 * KIB, 1_280 * KIB), (640 * KIB, capacity)] {
             assert!(!prepared.wants_more(half));
             let before = prepared.end();
             prepared.prepare_next(half).expect("nothing to do");
@@ -175,13 +181,13 @@ mod tests {
             prepared.prepare_next(half + 1).expect("space");
             assert_eq!((prepared.end(), prepared.file.bytes().expect("length")), (next, next));
         }
-        assert!(!prepared.wants_more(1024 * KIB), "no further than its capacity");
-        prepared.prepare_next(1024 * KIB).expect("nothing to do");
-        assert_eq!(prepared.end(), 1024 * KIB);
-        prepared.ensure(1024 * KIB).expect("it is there");
-        assert_eq!(prepared.end(), 1024 * KIB);
-        prepared.ensure(1100 * KIB).expect("a commit that is larger than a file");
-        assert_eq!(prepared.end(), 1100 * KIB);
+        assert!(!prepared.wants_more(capacity), "no further than its capacity");
+        prepared.prepare_next(capacity).expect("nothing to do");
+        assert_eq!(prepared.end(), capacity);
+        prepared.ensure(capacity).expect("it is there");
+        assert_eq!(prepared.end(), capacity);
+        prepared.ensure(capacity + 76 * KIB).expect("a commit that is larger than a file");
+        assert_eq!(prepared.end(), capacity + 76 * KIB);
     }
 
     #[test]
@@ -189,8 +195,9 @@ mod tests {
         let (_dir, _, prepared) = prepared(300 * KIB);
         prepared.prepare_next(200 * KIB).expect("space");
         assert_eq!(prepared.end(), 300 * KIB);
-        assert_eq!((step_bytes(1), step_bytes(KIB * KIB)), (256 * KIB, KIB * KIB));
-        assert_eq!(step_bytes(64 * KIB * KIB), 4 * KIB * KIB);
+        assert_eq!((step_bytes(1), step_bytes(256 * KIB)), (256 * KIB, KIB * KIB));
+        assert_eq!((step_bytes(KIB * KIB), step_bytes(64 * KIB * KIB)), (4 * KIB * KIB, 4 * KIB * KIB));
+        assert_eq!((left_bytes(1), left_bytes(64 * KIB * KIB)), (128 * KIB, 2 * KIB * KIB));
     }
 
     #[test]
