@@ -13,6 +13,7 @@ pub(crate) struct Block {
     /// Which row each commit begins with.
     commits: Vec<u32>,
     table: Arc<EventTable>,
+    memory_bytes: usize,
 }
 
 impl Block {
@@ -30,12 +31,17 @@ impl Block {
             row += view.event_count();
             view.copy_to(&mut table);
         }
-        Self { first_commit, commits, table: table.exact() }
+        let table = table.exact();
+        let memory_bytes = table.memory_bytes() + commits.capacity() * size_of::<u32>();
+        Self { first_commit, commits, table, memory_bytes }
     }
 
     /// The block of one commit that is large enough to keep its own bytes.
     pub(crate) fn of_large(first_commit: u64, view: &CommitView) -> Self {
-        Self { first_commit, commits: vec![0], table: view.events(0..view.event_count()) }
+        let table = view.events(0..view.event_count());
+        // Its buffer may be that of others too: each counts for its part.
+        let memory_bytes = view.body().len() + size_of_val(table.rows());
+        Self { first_commit, commits: vec![0], table, memory_bytes }
     }
 
     pub(crate) fn first_commit(&self) -> u64 {
@@ -66,6 +72,6 @@ impl Block {
 
     /// Bytes of memory that it takes.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.table.memory_bytes() + self.commits.capacity() * size_of::<u32>()
+        self.memory_bytes
     }
 }

@@ -212,7 +212,7 @@ fn read_runs(
         }
         events_before = events_before.checked_add(events).ok_or("block has another count of events")?;
         before = text;
-        let (name, name_len) = table.push_name(text);
+        let (name, name_len) = table.push_name(text).ok_or(CUT)?;
         runs.push(Run { name, name_len, first_version, events });
     }
     if events_before == count { Ok(runs) } else { Err("block has another count of events") }
@@ -231,7 +231,7 @@ fn read_kinds(
     let mut kinds = Vec::new();
     for _ in 0..kind_count {
         let text = read_text(rest, EVENT_TYPE_BYTES_MAX).ok_or(CUT)?;
-        let (name, name_len) = table.push_name(text);
+        let (name, name_len) = table.push_name(text).ok_or(CUT)?;
         let codec = CodecId::new(rest.u8().ok_or(CUT)?);
         let shape = Shape::from_u8(rest.u8().ok_or(CUT)?);
         let fields = rest.u16().ok_or(CUT)?;

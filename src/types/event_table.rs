@@ -107,16 +107,13 @@ impl EventTableBuilder {
         self.rows.push(row);
     }
 
-    /// Puts a name behind the others; where it lies, and its length. Limits keep names shorter than 64 KiB, and what is read
-    /// together below 4 GiB.
-    pub(crate) fn push_name(&mut self, name: &str) -> (u32, u16) {
-        let start = self.names.len();
+    /// Puts a name behind the others; where it lies, and its length. `None` when there are 4 GiB of names, or one has 64 KiB: no
+    /// store has.
+    pub(crate) fn push_name(&mut self, name: &str) -> Option<(u32, u16)> {
+        let start = u32::try_from(self.names.len()).ok()?;
+        let length = u16::try_from(name.len()).ok()?;
         self.names.push_str(name);
-        let fits = "names are within their limits";
-        (
-            u32::try_from(start).unwrap_or_else(|_| unreachable!("{fits}")),
-            u16::try_from(name.len()).unwrap_or_else(|_| unreachable!("{fits}")),
-        )
+        Some((start, length))
     }
 
     /// Puts bytes behind the others; where they lie.
@@ -174,7 +171,9 @@ impl EventTableBuilder {
     fn known_name(&mut self, known: Option<(u32, u16)>, name: &str) -> (u32, u16) {
         let at = |(start, length): (u32, u16)| in_usize(start)..in_usize(start) + usize::from(length);
         let known = known.filter(|known| self.names.get(at(*known)) == Some(name));
-        known.unwrap_or_else(|| self.push_name(name))
+        let known = known.or_else(|| self.push_name(name));
+        known
+            .unwrap_or_else(|| unreachable!("limits keep names short, and what is read together below 4 GiB"))
     }
 }
 
