@@ -44,6 +44,7 @@
 //!
 //! - [`Store`] opens a directory; [`Options`] opens it otherwise than most need.
 //! - [`Stream`] appends to and reads one stream; [`Batch`] appends to several at once; [`Read`] narrows a read down.
+//! - [`Subscribe`] follows a store: what was appended, and then what is being appended.
 //! - [`Aggregate`] and [`Repository`] load state, decide and append, with retries, snapshots and a cache;
 //!   [`testing`] tests an aggregate's rules without a disk.
 //! - [`Codec`] and [`Upcasters`] turn values into bytes and keep old ones readable.
@@ -72,6 +73,7 @@ mod reader;
 mod segment;
 mod snapshot;
 mod store;
+mod subscription;
 mod types;
 
 pub use aggregate::scenario as testing;
@@ -90,4 +92,5 @@ pub use store::{
     RecoveryReport, SalvageReport, SkipDamage, Stats, Store, StoreRead, Stream, StreamInfo, StreamRead,
     TypedEvents, VerifyReport,
 };
+pub use subscription::{Subscribe, Subscription, Update, Updates};
 pub use types::*;

@@ -178,6 +178,7 @@ impl Writer {
         let appends = group.answers.iter().filter(|answer| answer.depends_on_group).count() as u64;
         let (commits, answers) = group.into_commits();
         let wrote = !commits.is_empty();
+        let word = self.log.waiting.word(|| commits.iter().map(|(commit, _)| commit.clone()).collect());
         if wrote {
             self.count_group(commits.len() as u64, appends);
             self.publish(commits);
@@ -185,6 +186,9 @@ impl Writer {
         self.mark_durable();
         for answer in answers {
             answer.waiter.answer(answer.answer);
+        }
+        if wrote {
+            self.log.waiting.tell(word);
         }
         if let (true, Some(upkeep)) = (wrote, &self.upkeep)
             && self.appender.prepared().wants_more(self.appender.offset())

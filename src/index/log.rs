@@ -8,6 +8,7 @@ use crate::journal::{CommitView, Files, FrameAt, read_commits_until_failure};
 use crate::segment::BlockCache;
 use crate::types::{EventId, Filter, RecordedEvent, StreamName, Timestamp, Version};
 
+use super::waiting::Waiting;
 use super::{Found, Index, Sealed, Tables, Tail, Tails};
 
 /// The commit that somebody read from disk last.
@@ -22,6 +23,8 @@ pub(crate) struct Log {
     pub(crate) cache: Arc<BlockCache>,
     /// Of streams whose events are all sealed.
     pub(crate) tails: Tails,
+    /// Those who wait for what is appended.
+    pub(crate) waiting: Waiting,
 }
 
 /// Bytes of tails that are kept.
@@ -30,7 +33,13 @@ const TAILS_BYTES_MAX: usize = 8 << 20;
 impl Log {
     /// What there is to read.
     pub(crate) fn new(tables: Tables, files: Arc<Files>, cache: Arc<BlockCache>) -> Self {
-        Self { index: Arc::new(Index::new(tables)), files, cache, tails: Tails::new(TAILS_BYTES_MAX) }
+        Self {
+            index: Arc::new(Index::new(tables)),
+            files,
+            cache,
+            tails: Tails::new(TAILS_BYTES_MAX),
+            waiting: Waiting::default(),
+        }
     }
 
     /// What is sealed now.

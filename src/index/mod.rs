@@ -15,6 +15,7 @@ mod shared;
 mod streams;
 mod tables;
 mod tails;
+mod waiting;
 
 pub(crate) use commits::CommitEntry;
 pub(crate) use log::{LastRead, Log};
@@ -26,3 +27,4 @@ pub(crate) use shared::Index;
 pub(crate) use streams::StreamKey;
 pub(crate) use tables::Tables;
 pub(crate) use tails::{Tail, Tails};
+pub(crate) use waiting::Waiter;

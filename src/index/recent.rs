@@ -102,6 +102,12 @@ impl Recent {
         }
     }
 
+    /// The number of the oldest commit that is kept; that of the next one when none is.
+    pub(crate) fn first_commit(&self) -> u64 {
+        let open = || self.next_commit.saturating_sub(self.open.len() as u64);
+        self.blocks.front().map_or_else(open, |block| block.first_commit())
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }

@@ -109,6 +109,14 @@ impl Tables {
         self.sealed.new_streams() + self.parts.iter().map(Part::new_streams).sum::<u64>()
     }
 
+    /// The position from which on all events are in memory.
+    pub(crate) fn first_recent(&self) -> u64 {
+        let number = self.recent.first_commit();
+        let part = self.parts.iter().find(|part| part.commits().contains(&number));
+        let commit = part.and_then(|part| part.commit(u32::try_from(number - part.commits().start).ok()?));
+        commit.map_or_else(|| self.head(), |commit| commit.at.first_position)
+    }
+
     /// Bytes of commits kept in memory.
     pub(crate) fn recent_bytes(&self) -> usize {
         self.recent.bytes()

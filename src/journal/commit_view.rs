@@ -103,6 +103,12 @@ impl CommitView {
         )
     }
 
+    /// Stream and type of event `at`, which must be below `event_count`.
+    pub(crate) fn names(&self, at: u32) -> (&str, &str) {
+        let Fields { stream, event_type, .. } = self.fields(at);
+        (stream, event_type)
+    }
+
     /// The positions of its events.
     pub(crate) fn positions(&self) -> Range<u64> {
         let first = self.first_position.as_u64();

@@ -102,6 +102,7 @@ impl Following {
                 }),
                 None => Ok(()),
             })?;
+            log.waiting.tell_all();
         }
         Ok(Position::new(log.index.read(Tables::head)))
     }

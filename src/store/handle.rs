@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::codec::Codec;
 use crate::commit::Request;
 use crate::error::{Error, Result};
+use crate::index::Log;
 use crate::snapshot::Snapshots;
 use crate::types::{FilePart, Filter, Position, RecordedEvent, StoreId, StreamName, Version};
 
@@ -358,6 +359,10 @@ impl Store {
     /// acknowledged as synced is on disk nevertheless, and the next opening recovers.
     pub fn close(&self) -> Result<()> {
         self.inner.close()
+    }
+
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.inner.log
     }
 
     pub(crate) fn snapshots(&self) -> &Snapshots {

@@ -115,10 +115,12 @@ impl Inner {
 
     /// Closes the store: later appends are refused, the journal ends with a synced close mark, the lock is free.
     pub(crate) fn close(&self) -> Result<()> {
-        match &self.access {
+        let closed = match &self.access {
             Access::Write(writing) => writing.close(&self.snapshots),
             Access::Read(_) => Ok(()),
-        }
+        };
+        self.log.waiting.close();
+        closed
     }
 }
 

@@ -117,9 +117,14 @@ impl Filter {
 
     /// Whether the conditions other than those on streams hold for this event.
     pub(crate) fn admits_within_stream(&self, event: &RecordedEvent) -> bool {
-        (self.event_types.is_empty() || self.event_types.iter().any(|wanted| wanted == event.event_type()))
+        self.admits_type(event.event_type())
             && self.recorded.is_none_or(|range| range.contains(event.recorded_at()))
             && self.occurred.is_none_or(|range| range.contains(event.occurred_at()))
+    }
+
+    /// Whether the conditions on types hold for this one.
+    pub(crate) fn admits_type(&self, event_type: &str) -> bool {
+        self.event_types.is_empty() || self.event_types.iter().any(|wanted| wanted == event_type)
     }
 
     /// Whether there are no conditions other than those on streams.

@@ -66,6 +66,7 @@ mod skip_damage;
 mod snapshot_model;
 #[cfg(feature = "bincode")]
 mod snapshots;
+mod subscriptions;
 #[cfg_attr(
     not(feature = "bincode"),
     expect(dead_code, unused_imports, reason = "most of what crashes stores needs a codec for snapshots")

@@ -11,6 +11,7 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use shuttle::sync;
 
@@ -84,6 +85,15 @@ impl<T> Drop for MutexGuard<'_, T> {
     }
 }
 
+/// Whether a wait ended because its time was over.
+pub struct WaitTimeoutResult;
+
+impl WaitTimeoutResult {
+    pub fn timed_out(&self) -> bool {
+        false
+    }
+}
+
 /// Where threads wait until they are woken.
 #[derive(Default)]
 pub struct Condvar {
@@ -100,6 +110,12 @@ impl Condvar {
         guard.mutex.held.store(false, Ordering::SeqCst);
         guard.inner = Some(self.inner.wait(inner).unwrap_or_else(PoisonError::into_inner));
         guard.mutex.held.store(true, Ordering::SeqCst);
+    }
+
+    /// Waits until it is woken: in the model no time passes.
+    pub fn wait_until<T>(&self, guard: &mut MutexGuard<'_, T>, _: Instant) -> WaitTimeoutResult {
+        self.wait(guard);
+        WaitTimeoutResult
     }
 
     pub fn notify_one(&self) {

@@ -1,0 +1,162 @@
+//! `Waiting`: those who wait for events to be appended. Nobody polls: whoever publishes commits wakes those who want one of
+//! them, and nobody else.
+
+use std::mem;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::time::Instant;
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::journal::CommitView;
+use crate::types::Filter;
+
+/// All who wait on one store.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    list: Mutex<Vec<Arc<Waiter>>>,
+    /// How many are in the list, for those who publish while nobody waits.
+    count: AtomicUsize,
+    closed: AtomicBool,
+}
+
+/// One who waits.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    filter: Filter,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Nothing before this position is wanted any more.
+    next: u64,
+    woken: bool,
+}
+
+impl Waiter {
+    /// One who wants the events that a filter admits.
+    pub(crate) fn new(filter: Filter) -> Arc<Self> {
+        let state = Mutex::new(State { next: 0, woken: false });
+        Arc::new(Self { filter, state, wake: Condvar::new() })
+    }
+
+    /// Whether this commit may hold what is wanted. If not, and all before it is known, it is known too.
+    fn is_woken_by(&self, commit: &CommitView) -> bool {
+        let wants = (0..commit.event_count()).any(|at| {
+            let (stream, event_type) = commit.names(at);
+            self.filter.admits_stream(stream) && self.filter.admits_type(event_type)
+        });
+        let positions = commit.positions();
+        let mut state = self.state.lock();
+        if wants {
+            state.woken = true;
+            self.wake.notify_one();
+        } else if state.next == positions.start {
+            state.next = positions.end;
+        }
+        wants
+    }
+
+    fn wake(&self) {
+        self.state.lock().woken = true;
+        self.wake.notify_one();
+    }
+}
+
+/// What those who wait are told once commits can be read.
+#[derive(Debug)]
+pub(crate) struct Word {
+    /// `None` when nobody waited before.
+    commits: Option<Vec<CommitView>>,
+}
+
+impl Waiting {
+    /// Whether nothing will be appended any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// What to tell about commits that are about to be published.
+    pub(crate) fn word(&self, commits: impl FnOnce() -> Vec<CommitView>) -> Word {
+        Word { commits: self.is_somebody().then(commits) }
+    }
+
+    /// Wakes those who want one of the commits, which readers can see by now.
+    pub(crate) fn tell(&self, word: Word) {
+        if !self.is_somebody() {
+            return;
+        }
+        // Whoever came meanwhile may have looked too early.
+        let Some(commits) = word.commits else { return self.tell_all() };
+        let mut list = self.list.lock();
+        list.retain(|waiter| !commits.iter().any(|commit| waiter.is_woken_by(commit)));
+        self.count.store(list.len(), Ordering::SeqCst);
+    }
+
+    /// Wakes everybody: there may be something new.
+    pub(crate) fn tell_all(&self) {
+        let woken = mem::take(&mut *self.list.lock());
+        self.count.store(0, Ordering::SeqCst);
+        woken.iter().for_each(|waiter| waiter.wake());
+    }
+
+    /// Wakes everybody: nothing will be appended any more.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        self.tell_all();
+    }
+
+    /// Waits until something wanted was appended at `next` or behind it, until nothing will be any more, or until the deadline.
+    /// `is_new` says whether there is something to look at already, and is asked when nothing later can be missed. From where
+    /// to read on: nothing before it is wanted.
+    pub(crate) fn wait(
+        &self,
+        waiter: &Arc<Waiter>,
+        next: u64,
+        deadline: Option<Instant>,
+        is_new: impl FnOnce() -> bool,
+    ) -> u64 {
+        *waiter.state.lock() = State { next, woken: false };
+        self.join(waiter);
+        let mut state = waiter.state.lock();
+        if !is_new() && !self.is_closed() {
+            while !state.woken {
+                match deadline {
+                    Some(deadline) if waiter.wake.wait_until(&mut state, deadline).timed_out() => break,
+                    Some(_) => {}
+                    None => waiter.wake.wait(&mut state),
+                }
+            }
+        }
+        let State { next, woken } = *state;
+        drop(state);
+        // Whoever wakes one has taken it off the list.
+        if !woken {
+            self.leave(waiter);
+        }
+        next
+    }
+
+    #[inline]
+    fn is_somebody(&self) -> bool {
+        // Either whoever publishes sees that somebody waits, or who waits sees what was published.
+        fence(Ordering::SeqCst);
+        self.count.load(Ordering::SeqCst) > 0
+    }
+
+    fn join(&self, waiter: &Arc<Waiter>) {
+        let mut list = self.list.lock();
+        list.push(Arc::clone(waiter));
+        self.count.store(list.len(), Ordering::SeqCst);
+        drop(list);
+        fence(Ordering::SeqCst);
+    }
+
+    fn leave(&self, waiter: &Arc<Waiter>) {
+        let mut list = self.list.lock();
+        list.retain(|one| !Arc::ptr_eq(one, waiter));
+        self.count.store(list.len(), Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,11 @@
+//! Floor 7: subscriptions: what was appended, and then what is being appended, without gap or repeat.
+
+mod subscribe;
+mod subscription_type;
+mod update;
+mod updates;
+
+pub use subscribe::Subscribe;
+pub use subscription_type::Subscription;
+pub use update::Update;
+pub use updates::Updates;
