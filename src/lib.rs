@@ -56,6 +56,7 @@
 //! | --- | --- | --- |
 //! | `bincode` | yes | [`Bincode`](codec), the codec of handles that name no other |
 //! | `json` | no | [`Json`](codec) |
+//! | `futures` | no | a [`Subscription`] is a `Stream`, for tasks of any runtime |
 //! | `cli` | no | the command line, binary `annals` |
 //! | `zstd` | no | segments compressed with zstd |
 //!

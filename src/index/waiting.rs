@@ -2,8 +2,10 @@
 //! them, and nobody else.
 
 use std::mem;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::task::Waker;
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
@@ -33,25 +35,35 @@ struct State {
     /// Nothing before this position is wanted any more.
     next: u64,
     woken: bool,
+    /// What to wake where no thread waits: a task of somebody's runtime.
+    task: Option<Waker>,
+}
+
+impl State {
+    fn wake(&mut self) {
+        self.woken = true;
+        if let Some(task) = self.task.take() {
+            task.wake();
+        }
+    }
 }
 
 impl Waiter {
     /// One who wants the events that a filter admits.
     pub(crate) fn new(filter: Filter) -> Arc<Self> {
-        let state = Mutex::new(State { next: 0, woken: false });
+        let state = Mutex::new(State { next: 0, woken: false, task: None });
         Arc::new(Self { filter, state, wake: Condvar::new() })
     }
 
-    /// Whether this commit may hold what is wanted. If not, and all before it is known, it is known too.
-    fn is_woken_by(&self, commit: &CommitView) -> bool {
-        let wants = (0..commit.event_count()).any(|at| {
-            let (stream, event_type) = commit.names(at);
+    /// Whether events with these names, at these positions, may be wanted. If not, and all before them is known, they are known.
+    fn is_woken_by(&self, names: &[(&str, &str)], positions: &Range<u64>) -> bool {
+        let admits = |(stream, event_type): &(&str, &str)| {
             self.filter.admits_stream(stream) && self.filter.admits_type(event_type)
-        });
-        let positions = commit.positions();
+        };
+        let wants = names.iter().any(admits);
         let mut state = self.state.lock();
         if wants {
-            state.woken = true;
+            state.wake();
             self.wake.notify_one();
         } else if state.next == positions.start {
             state.next = positions.end;
@@ -60,7 +72,7 @@ impl Waiter {
     }
 
     fn wake(&self) {
-        self.state.lock().woken = true;
+        self.state.lock().wake();
         self.wake.notify_one();
     }
 }
@@ -90,8 +102,13 @@ impl Waiting {
         }
         // Whoever came meanwhile may have looked too early.
         let Some(commits) = word.commits else { return self.tell_all() };
+        let (Some(first), Some(last)) = (commits.first(), commits.last()) else { return };
+        // They follow each other.
+        let positions = first.positions().start..last.positions().end;
+        let names = commits.iter().flat_map(|commit| (0..commit.event_count()).map(|at| commit.names(at)));
+        let names: Vec<_> = names.collect();
         let mut list = self.list.lock();
-        list.retain(|waiter| !commits.iter().any(|commit| waiter.is_woken_by(commit)));
+        list.retain(|waiter| !waiter.is_woken_by(&names, &positions));
         self.count.store(list.len(), Ordering::SeqCst);
     }
 
@@ -118,7 +135,7 @@ impl Waiting {
         deadline: Option<Instant>,
         is_new: impl FnOnce() -> bool,
     ) -> u64 {
-        *waiter.state.lock() = State { next, woken: false };
+        *waiter.state.lock() = State { next, woken: false, task: None };
         self.join(waiter);
         let mut state = waiter.state.lock();
         if !is_new() && !self.is_closed() {
@@ -130,13 +147,35 @@ impl Waiting {
                 }
             }
         }
-        let State { next, woken } = *state;
+        let State { next, woken, .. } = *state;
         drop(state);
         // Whoever wakes one has taken it off the list.
         if !woken {
             self.leave(waiter);
         }
         next
+    }
+
+    /// The same for a task, which is woken when it is to look again. Whether it may sleep: not if there is something to look at
+    /// already. Until [`Waiting::return_from`] it may be on the list.
+    #[cfg(feature = "futures")]
+    pub(crate) fn wait_as(
+        &self,
+        waiter: &Arc<Waiter>,
+        next: u64,
+        task: Waker,
+        is_new: impl FnOnce() -> bool,
+    ) -> bool {
+        *waiter.state.lock() = State { next, woken: false, task: Some(task) };
+        self.join(waiter);
+        !is_new() && !self.is_closed()
+    }
+
+    /// Takes a task off the list, if it is there still. From where to read on.
+    #[cfg(feature = "futures")]
+    pub(crate) fn return_from(&self, waiter: &Arc<Waiter>) -> u64 {
+        self.leave(waiter);
+        waiter.state.lock().next
     }
 
     #[inline]

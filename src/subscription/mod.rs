@@ -1,5 +1,7 @@
 //! Floor 7: subscriptions: what was appended, and then what is being appended, without gap or repeat.
 
+#[cfg(feature = "futures")]
+mod as_stream;
 mod subscribe;
 mod subscription_type;
 mod update;

@@ -21,17 +21,20 @@ use super::{Update, Updates};
 /// It sees what readers see: an event is yielded once its append is durable as its appender asked for. It keeps no handle on the
 /// store: when the last one is dropped, or the store is closed, it yields what there is and then ends.
 pub struct Subscription {
-    log: Arc<Log>,
+    pub(super) log: Arc<Log>,
     filter: Filter,
     /// Only what was recorded at this time or later.
     since: Option<Timestamp>,
     /// What was looked up and not yielded yet: all of it lies before `looked_to`.
     events: Option<EventIter>,
     /// The position behind the last event that was yielded, or behind what was passed over.
-    next: u64,
+    pub(super) next: u64,
     looked_to: u64,
     stands: Stands,
-    waiter: Arc<Waiter>,
+    pub(super) waiter: Arc<Waiter>,
+    /// Whether it is on the list of those who wait, for a task that will poll it again.
+    #[cfg(feature = "futures")]
+    pub(super) waits_as_task: bool,
 }
 
 /// How it stands to the head.
@@ -44,7 +47,18 @@ enum Stands {
 impl Subscription {
     pub(super) fn new(log: Arc<Log>, filter: Filter, next: u64, since: Option<Timestamp>) -> Self {
         let waiter = Waiter::new(filter.clone());
-        Self { log, filter, since, events: None, next, looked_to: next, stands: Stands::Behind, waiter }
+        Self {
+            log,
+            filter,
+            since,
+            events: None,
+            next,
+            looked_to: next,
+            stands: Stands::Behind,
+            waiter,
+            #[cfg(feature = "futures")]
+            waits_as_task: false,
+        }
     }
 
     /// The next update; `None` when there is none in this time. With [`Duration::ZERO`] it does not wait.
@@ -61,7 +75,12 @@ impl Subscription {
     ///
     /// # Errors
     /// As [`Subscription::next`].
+    #[inline]
     pub fn wait_next(&mut self) -> Result<Update> {
+        // Most of history is looked up already.
+        if let Some(event) = self.looked_up()? {
+            return Ok(Update::Event(event));
+        }
         loop {
             if let Some(update) = self.next_until(None)? {
                 return Ok(update);
@@ -82,10 +101,27 @@ impl Subscription {
     }
 
     fn next_until(&mut self, deadline: Option<Instant>) -> Result<Option<Update>> {
+        #[cfg(feature = "futures")]
+        self.return_from_waiting();
+        loop {
+            let update = self.ready()?;
+            if update.is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Ok(update);
+            }
+            let next = self.next;
+            let is_new = || self.log.index.read(Tables::head) > next;
+            self.next = self.log.waiting.wait(&self.waiter, next, deadline, is_new);
+        }
+    }
+
+    /// The next update that is there; `None` when it has to be waited for.
+    pub(super) fn ready(&mut self) -> Result<Option<Update>> {
         loop {
             if let Some(event) = self.looked_up()? {
                 return Ok(Some(Update::Event(event)));
             }
+            // Asked before the head: what was published before the store was closed is seen then.
+            let is_closed = self.log.waiting.is_closed();
             let head = self.log.index.read(Tables::head);
             if self.next < head {
                 if let Some(behind) = self.look_up(head) {
@@ -94,22 +130,16 @@ impl Subscription {
             } else if self.stands == Stands::Behind {
                 self.stands = Stands::CaughtUp;
                 return Ok(Some(Update::CaughtUp { position: Position::new(head) }));
-            } else if self.log.waiting.is_closed() {
-                // What was published before the store was closed was published before this was asked.
-                if self.log.index.read(Tables::head) <= self.next {
-                    return Err(Error::new(ErrorKind::Closed, "the store was closed"));
-                }
-            } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Ok(None);
+            } else if is_closed {
+                return Err(Error::new(ErrorKind::Closed, "the store was closed"));
             } else {
-                let next = self.next;
-                let is_new = || self.log.index.read(Tables::head) > next;
-                self.next = self.log.waiting.wait(&self.waiter, next, deadline, is_new);
+                return Ok(None);
             }
         }
     }
 
     /// The next of the events that were looked up.
+    #[inline]
     fn looked_up(&mut self) -> Result<Option<RecordedEvent>> {
         while let Some(event) = self.events.as_mut().and_then(Iterator::next) {
             // An event that cannot be read is looked up again by whoever asks again.

@@ -43,6 +43,7 @@ impl Updates {
 impl Iterator for Updates {
     type Item = Result<Update>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         match self.subscription.wait_next() {
             Err(error) if error.kind() == ErrorKind::Closed => None,

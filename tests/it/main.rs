@@ -67,6 +67,8 @@ mod snapshot_model;
 #[cfg(feature = "bincode")]
 mod snapshots;
 mod subscriptions;
+#[cfg(feature = "futures")]
+mod subscriptions_in_tasks;
 #[cfg_attr(
     not(feature = "bincode"),
     expect(dead_code, unused_imports, reason = "most of what crashes stores needs a codec for snapshots")
