@@ -6,17 +6,28 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::segment::Segment;
-use crate::types::{EventTable, EventTableBuilder, Filter, RecordedEvent, Row};
+use crate::types::{EventTable, EventTableBuilder, Filter, RecordedEvent};
 
 use super::Found;
 
+/// Bytes of events that share a table, about: who keeps one of them keeps as many. Large enough that its memory is used again
+/// as it is.
+const TABLE_BYTES: usize = 1 << 20;
+
 #[derive(Debug)]
 pub(crate) struct Ordered {
-    table: Arc<EventTable>,
-    /// Rows of the table, ascending by position.
-    order: Vec<u32>,
+    tables: Vec<Arc<EventTable>>,
+    /// Ascending by position.
+    order: Vec<Place>,
     /// What cannot be read.
     lost: Option<Lost>,
+}
+
+/// An event among the tables.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    table: u32,
+    row: u32,
 }
 
 /// Positions whose events cannot be read, ascending, and why.
@@ -30,7 +41,7 @@ impl Ordered {
     /// All events. `old` is of a segment that was read before: its memory is used again if nobody has it.
     pub(crate) fn whole(segment: &Arc<Segment>, old: Option<Arc<Self>>) -> Self {
         let mut gathered = Gathered::new(old);
-        gathered.reserve(segment);
+        gathered.room = TABLE_BYTES + TABLE_BYTES / 8;
         gathered.add(segment, 0..segment.events());
         gathered.in_order(segment)
     }
@@ -62,24 +73,29 @@ impl Ordered {
     /// Which of the events lie at these positions.
     pub(crate) fn at(&self, positions: Range<u64>) -> Range<usize> {
         let below = |end: u64| {
-            self.order.partition_point(|row| position_of(self.table.rows(), *row).is_some_and(|at| at < end))
+            self.order.partition_point(|place| position_of(&self.tables, *place).is_some_and(|at| at < end))
         };
         below(positions.start)..below(positions.end)
     }
 
     /// The position of an event.
     pub(crate) fn position(&self, at: usize) -> Option<u64> {
-        position_of(self.table.rows(), *self.order.get(at)?)
+        position_of(&self.tables, *self.order.get(at)?)
     }
 
     /// Brings these events nearer, before they are read one by one.
     pub(crate) fn touch(&self, at: Range<usize>) {
-        self.order.get(at).unwrap_or_default().iter().for_each(|row| self.table.touch(*row as usize));
+        for Place { table, row } in self.order.get(at).unwrap_or_default() {
+            if let Some(table) = self.tables.get(*table as usize) {
+                table.touch(*row as usize);
+            }
+        }
     }
 
     #[inline]
     pub(crate) fn event(&self, at: usize) -> Option<RecordedEvent> {
-        Some(self.table.event(*self.order.get(at)? as usize))
+        let Place { table, row } = *self.order.get(at)?;
+        Some(self.tables.get(table as usize)?.event(row as usize))
     }
 
     /// Why some cannot be read.
@@ -91,7 +107,7 @@ impl Ordered {
     fn gaps(&self, all: Range<u64>) -> Vec<Range<u64>> {
         let mut gaps = Vec::new();
         let mut next = all.start;
-        let positions = self.order.iter().filter_map(|row| position_of(self.table.rows(), *row));
+        let positions = self.order.iter().filter_map(|place| position_of(&self.tables, *place));
         for position in positions.chain([all.end]) {
             if next < position {
                 gaps.push(next..position);
@@ -118,9 +134,15 @@ impl Ordered {
 
 /// Events that were taken apart, in the order of streams.
 struct Gathered {
+    tables: Vec<Arc<EventTable>>,
+    /// The one that is not full yet.
     table: EventTableBuilder,
-    /// The rows of those that are wanted.
-    rows: Vec<u32>,
+    /// Whose memory may be used again.
+    old: Vec<Arc<EventTable>>,
+    /// Bytes that a new table has room for from the first.
+    room: usize,
+    /// Of those that are wanted.
+    places: Vec<Place>,
     bad: Bad,
 }
 
@@ -140,20 +162,27 @@ impl Bad {
 
 impl Gathered {
     fn new(old: Option<Arc<Ordered>>) -> Self {
-        let (table, mut rows) = match old.and_then(|old| Arc::try_unwrap(old).ok()) {
-            Some(Ordered { table, order, .. }) => (EventTableBuilder::in_place_of(table), order),
-            None => (EventTableBuilder::default(), Vec::new()),
+        let (old, mut places) = match old.and_then(|old| Arc::try_unwrap(old).ok()) {
+            Some(Ordered { tables, order, .. }) => (tables, order),
+            None => (Vec::new(), Vec::new()),
         };
-        rows.clear();
-        Self { table, rows, bad: Bad::default() }
+        places.clear();
+        let (tables, table) = (Vec::new(), EventTableBuilder::default());
+        Self { tables, table, old, room: 0, places, bad: Bad::default() }
     }
 
-    /// Makes room for all events of a segment, as far as what it says of itself is likely.
-    fn reserve(&mut self, segment: &Segment) {
-        let likely = |said: u64, most: u64| usize::try_from(said.min(most)).unwrap_or(0);
-        let events = likely(segment.events().into(), segment.file_bytes() / 16);
-        self.table.reserve(events, likely(segment.raw_bytes(), 8 * segment.file_bytes()));
-        self.rows.reserve(events);
+    /// Begins a new table if this one is full.
+    fn see_to_room(&mut self) {
+        let is_new = self.table.rows().is_empty();
+        if !is_new && self.table.bytes().len() + size_of_val(self.table.rows()) < TABLE_BYTES {
+            return;
+        }
+        let mut next = self.old.pop().map(EventTableBuilder::in_place_of).unwrap_or_default();
+        next.reserve(0, self.room);
+        let full = std::mem::replace(&mut self.table, next);
+        if !is_new {
+            self.tables.push(full.table());
+        }
     }
 
     /// Adds the events of neighbouring streams.
@@ -162,13 +191,16 @@ impl Gathered {
         while next < ordinals.end {
             let mut blocks = segment.blocks(next..ordinals.end);
             loop {
+                self.see_to_room();
+                let table = u32::try_from(self.tables.len()).unwrap_or(u32::MAX);
                 let first_row = u32::try_from(self.table.rows().len()).unwrap_or(u32::MAX);
                 match blocks.next_into(&mut self.table) {
                     Some(Ok(held)) => {
                         let wanted = held.start.max(ordinals.start)..held.end.min(ordinals.end);
                         next = wanted.end;
                         let row = |ordinal: u32| first_row + (ordinal - held.start);
-                        self.rows.extend(row(wanted.start)..row(wanted.end));
+                        let rows = row(wanted.start)..row(wanted.end);
+                        self.places.extend(rows.map(|row| Place { table, row }));
                     }
                     Some(Err(error)) => {
                         // Goes on behind it, if it is known where that is.
@@ -184,10 +216,10 @@ impl Gathered {
     }
 
     fn in_order(self, segment: &Arc<Segment>) -> Ordered {
-        let Self { table, rows, bad } = self;
-        let table = table.table();
-        let order = by_position(rows, table.rows(), &segment.positions());
-        let mut ordered = Ordered { table, order, lost: None };
+        let Self { mut tables, table, places, bad, .. } = self;
+        tables.push(table.table());
+        let order = by_position(places, &tables, &segment.positions());
+        let mut ordered = Ordered { tables, order, lost: None };
         if let Some(error) = bad.error {
             let known = segment.positions_of(&bad.ordinals);
             let positions = known.unwrap_or_else(|_| ordered.gaps(segment.positions()));
@@ -197,25 +229,27 @@ impl Gathered {
     }
 }
 
-fn position_of(rows: &[Row], row: u32) -> Option<u64> {
-    rows.get(row as usize).map(|row| row.facts.position.as_u64())
+fn position_of(tables: &[Arc<EventTable>], place: Place) -> Option<u64> {
+    let row = tables.get(place.table as usize)?.rows().get(place.row as usize)?;
+    Some(row.facts.position.as_u64())
 }
 
-/// These rows of a segment's events, whose positions differ, in the order of positions. Many are put where they belong rather
-/// than compared with each other.
-fn by_position(mut wanted: Vec<u32>, rows: &[Row], positions: &Range<u64>) -> Vec<u32> {
+/// These events of a segment, whose positions differ, in the order of positions. Many are put where they belong rather than
+/// compared with each other.
+fn by_position(mut wanted: Vec<Place>, tables: &[Arc<EventTable>], positions: &Range<u64>) -> Vec<Place> {
+    const NOWHERE: Place = Place { table: u32::MAX, row: u32::MAX };
     let span = usize::try_from(positions.end - positions.start).unwrap_or(usize::MAX);
     if wanted.len() < span / 4 {
-        wanted.sort_unstable_by_key(|row| position_of(rows, *row));
+        wanted.sort_unstable_by_key(|place| position_of(tables, *place));
         return wanted;
     }
-    let mut places = vec![u32::MAX; span];
-    for row in wanted.drain(..) {
-        let place = position_of(rows, row).and_then(|position| position.checked_sub(positions.start));
+    let mut places = vec![NOWHERE; span];
+    for wanted in wanted.drain(..) {
+        let place = position_of(tables, wanted).and_then(|position| position.checked_sub(positions.start));
         let place = place.and_then(|at| places.get_mut(usize::try_from(at).ok()?));
-        *place.unwrap_or_else(|| unreachable!("a block's positions are its segment's")) = row;
+        *place.unwrap_or_else(|| unreachable!("a block's positions are its segment's")) = wanted;
     }
-    wanted.extend(places.into_iter().filter(|row| *row != u32::MAX));
+    wanted.extend(places.into_iter().filter(|place| place.table != NOWHERE.table));
     wanted
 }
 
