@@ -40,7 +40,7 @@ impl Block {
     pub(crate) fn of_large(first_commit: u64, view: &CommitView) -> Self {
         let table = view.events(0..view.event_count());
         // Its buffer may be that of others too: each counts for its part.
-        let memory_bytes = view.body().len() + size_of_val(table.rows());
+        let memory_bytes = view.body().len() + table.own_bytes();
         Self { first_commit, commits: vec![0], table, memory_bytes }
     }
 

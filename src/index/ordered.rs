@@ -64,7 +64,9 @@ impl Ordered {
     pub(crate) fn few(segment: &Arc<Segment>, positions: Range<u64>) -> Option<Vec<Found>> {
         let find = |position| {
             let ordinal = segment.ordinal(position).ok()?;
-            let (table, rows) = segment.block_holding(ordinal).ok()?.events(ordinal..ordinal + 1);
+            let block =
+                segment.block_holding(ordinal).ok().filter(|block| block.position(ordinal) == position)?;
+            let (table, rows) = block.events(ordinal..ordinal + 1);
             Some(Found::Rows { table, rows })
         };
         positions.map(find).collect()
@@ -143,7 +145,17 @@ struct Gathered {
     room: usize,
     /// Of those that are wanted.
     places: Vec<Place>,
+    /// The block that was taken apart last.
+    last: Option<Held>,
     bad: Bad,
+}
+
+/// Where the events of a block are.
+#[derive(Clone)]
+struct Held {
+    ordinals: Range<u32>,
+    table: u32,
+    first_row: u32,
 }
 
 /// Events that cannot be read, and the first reason met.
@@ -168,7 +180,7 @@ impl Gathered {
         };
         places.clear();
         let (tables, table) = (Vec::new(), EventTableBuilder::default());
-        Self { tables, table, old, room: 0, places, bad: Bad::default() }
+        Self { tables, table, old, room: 0, places, last: None, bad: Bad::default() }
     }
 
     /// Begins a new table if this one is full.
@@ -177,7 +189,9 @@ impl Gathered {
         if !is_new && self.table.bytes().len() + size_of_val(self.table.rows()) < TABLE_BYTES {
             return;
         }
-        let mut next = self.old.pop().map(EventTableBuilder::in_place_of).unwrap_or_default();
+        // One that was made for large events is too much for small ones.
+        let old = self.old.pop().filter(|old| old.memory_bytes() <= 4 * TABLE_BYTES);
+        let mut next = old.map(EventTableBuilder::in_place_of).unwrap_or_default();
         next.reserve(0, self.room);
         let full = std::mem::replace(&mut self.table, next);
         if !is_new {
@@ -185,9 +199,11 @@ impl Gathered {
         }
     }
 
-    /// Adds the events of neighbouring streams.
+    /// Adds the events of neighbouring streams, which lie behind those that were added before.
     fn add(&mut self, segment: &Arc<Segment>, ordinals: Range<u32>) {
-        let mut next = ordinals.start;
+        // They may begin in the block in which those before ended.
+        let last = self.last.take().filter(|held| held.ordinals.contains(&ordinals.start));
+        let mut next = last.map_or(ordinals.start, |held| self.want(held, &ordinals));
         while next < ordinals.end {
             let mut blocks = segment.blocks(next..ordinals.end);
             loop {
@@ -195,13 +211,7 @@ impl Gathered {
                 let table = u32::try_from(self.tables.len()).unwrap_or(u32::MAX);
                 let first_row = u32::try_from(self.table.rows().len()).unwrap_or(u32::MAX);
                 match blocks.next_into(&mut self.table) {
-                    Some(Ok(held)) => {
-                        let wanted = held.start.max(ordinals.start)..held.end.min(ordinals.end);
-                        next = wanted.end;
-                        let row = |ordinal: u32| first_row + (ordinal - held.start);
-                        let rows = row(wanted.start)..row(wanted.end);
-                        self.places.extend(rows.map(|row| Place { table, row }));
-                    }
+                    Some(Ok(held)) => next = self.want(Held { ordinals: held, table, first_row }, &ordinals),
                     Some(Err(error)) => {
                         // Goes on behind it, if it is known where that is.
                         let held = segment.beside(next).unwrap_or(next..ordinals.end);
@@ -213,6 +223,16 @@ impl Gathered {
                 }
             }
         }
+    }
+
+    /// Wants these of a block's events; the ordinal behind the last of them.
+    fn want(&mut self, held: Held, ordinals: &Range<u32>) -> u32 {
+        let Held { ordinals: of_block, table, first_row } = held.clone();
+        let wanted = of_block.start.max(ordinals.start)..of_block.end.min(ordinals.end);
+        let row = |ordinal: u32| first_row + (ordinal - of_block.start);
+        self.places.extend((row(wanted.start)..row(wanted.end)).map(|row| Place { table, row }));
+        self.last = Some(held);
+        wanted.end
     }
 
     fn in_order(self, segment: &Arc<Segment>) -> Ordered {

@@ -57,7 +57,10 @@ impl SealedSegment {
             return ordered;
         }
         let ordered = Arc::new(Ordered::whole(&self.segment, old));
-        *self.ordered.lock() = Arc::downgrade(&ordered);
+        // What could not be read is tried again by the next who asks.
+        if ordered.error().is_none() {
+            *self.ordered.lock() = Arc::downgrade(&ordered);
+        }
         ordered
     }
 }

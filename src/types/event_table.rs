@@ -213,8 +213,12 @@ impl EventTable {
 
     /// Bytes of memory that it takes, its buffer included.
     pub(crate) fn memory_bytes(&self) -> usize {
-        let rows = self.rows.capacity() * size_of::<Row>();
-        self.bytes.capacity() + self.names.capacity() + rows + size_of::<Self>()
+        self.bytes.capacity() + self.own_bytes()
+    }
+
+    /// Bytes of memory that it takes beside its buffer, which may be that of others too.
+    pub(crate) fn own_bytes(&self) -> usize {
+        self.names.capacity() + self.rows.capacity() * size_of::<Row>() + size_of::<Self>()
     }
 }
 
