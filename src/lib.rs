@@ -56,7 +56,7 @@
 //! | --- | --- | --- |
 //! | `bincode` | yes | [`Bincode`](codec), the codec of handles that name no other |
 //! | `json` | no | [`Json`](codec) |
-//! | `futures` | no | a [`Subscription`] is a `Stream`, for tasks of any runtime |
+//! | `futures` | no | a [`Subscription`] as a `Stream`, for tasks of any runtime |
 //! | `cli` | no | the command line, binary `annals` |
 //! | `zstd` | no | segments compressed with zstd |
 //!
@@ -93,5 +93,7 @@ pub use store::{
     RecoveryReport, SalvageReport, SkipDamage, Stats, Store, StoreRead, Stream, StreamInfo, StreamRead,
     TypedEvents, VerifyReport,
 };
+#[cfg(feature = "futures")]
+pub use subscription::UpdateStream;
 pub use subscription::{Subscribe, Subscription, Update, Updates};
 pub use types::*;

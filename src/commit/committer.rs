@@ -35,9 +35,10 @@ impl Committer {
             Turn::Lead => {
                 let mut lead = Lead { committer: self, waiters: self.queue.take_all(), served: false };
                 // The lock is held across the write and the sync: it is what makes this the one writer.
-                self.writer.lock().serve(&lead.waiters);
+                let news = self.writer.lock().serve(&lead.waiters);
                 lead.served = true;
                 drop(lead);
+                news.tell();
                 waiter.take_answer().unwrap_or_else(|| Err(unanswered()))
             }
         }

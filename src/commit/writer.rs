@@ -4,6 +4,7 @@
 //! sync they are durable; only then does the index know them and do their callers hear of them.
 
 use std::cell::RefCell;
+use std::mem;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,7 +13,7 @@ use parking_lot::Mutex;
 
 use crate::disk::{Clock, CreateFailure, Disk, DiskLock};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{LastRead, Log, Tables};
+use crate::index::{LastRead, Log, Tables, Word};
 use crate::journal::{Appender, CommitView, FrameAt, WriteFailure};
 use crate::manifest::{LOCK_NAME, Manifest, encode_durable_mark};
 use crate::segment::Segment;
@@ -71,11 +72,29 @@ pub(crate) struct Writer {
     pub(crate) backlog: Arc<Backlog>,
     pub(crate) stats: Arc<Mutex<WriterStats>>,
     pub(crate) state: WriterState,
+    /// About the groups of this round.
+    pub(crate) words: Vec<Word>,
+}
+
+/// What those who wait for events are told of what was published.
+#[derive(Debug)]
+#[must_use = "somebody may wait for it"]
+pub(crate) struct News {
+    log: Arc<Log>,
+    words: Vec<Word>,
+}
+
+impl News {
+    /// Tells it. Whoever is woken may do anything: no lock may be held.
+    pub(crate) fn tell(self) {
+        self.words.into_iter().for_each(|word| self.log.waiting.tell(word));
+    }
 }
 
 impl Writer {
-    /// Serves all who wait, in their order; everyone is answered when this returns.
-    pub(crate) fn serve(&mut self, waiters: &[Arc<Waiter>]) {
+    /// Serves all who wait, in their order; everyone is answered when this returns. What is to be told to those who wait for
+    /// events, when the writer is free.
+    pub(crate) fn serve(&mut self, waiters: &[Arc<Waiter>]) -> News {
         let mut group = Group::new(self.appender.begin());
         for waiter in waiters {
             let Some(request) = waiter.take_request() else { continue };
@@ -89,6 +108,7 @@ impl Writer {
             self.take_in(&mut group, waiter, request);
         }
         self.finish(group);
+        News { log: Arc::clone(&self.log), words: mem::take(&mut self.words) }
     }
 
     /// Judges one request and makes it part of the group.
@@ -126,7 +146,7 @@ impl Writer {
             return waiter.answer(Err(error));
         }
         if !self.appender.fits(&group.buffer, request.draft.frame_bytes()) {
-            *group = self.finish_and_begin(std::mem::replace(group, Group::new(self.appender.begin())));
+            *group = self.finish_and_begin(mem::replace(group, Group::new(self.appender.begin())));
             if let Err(error) = self.check_open() {
                 return waiter.answer(Err(error));
             }
@@ -188,7 +208,7 @@ impl Writer {
             answer.waiter.answer(answer.answer);
         }
         if wrote {
-            self.log.waiting.tell(word);
+            self.words.push(word);
         }
         if let (true, Some(upkeep)) = (wrote, &self.upkeep)
             && self.appender.prepared().wants_more(self.appender.offset())
@@ -259,6 +279,9 @@ impl Writer {
         if matches!(self.state, WriterState::Open) {
             self.state = WriterState::Poisoned(first);
         }
+        // After a panic nobody else tells of what was published before it.
+        self.words.clear();
+        self.log.waiting.tell_all();
     }
 
     pub(crate) fn check_open(&self) -> Result<()> {

@@ -27,4 +27,4 @@ pub(crate) use shared::Index;
 pub(crate) use streams::StreamKey;
 pub(crate) use tables::Tables;
 pub(crate) use tails::{Tail, Tails};
-pub(crate) use waiting::Waiter;
+pub(crate) use waiting::{Waiter, Word};

@@ -111,7 +111,9 @@ impl Tables {
 
     /// The position from which on all events are in memory.
     pub(crate) fn first_recent(&self) -> u64 {
-        let number = self.recent.first_commit();
+        // A block may hold commits of before that are sealed by now.
+        let first_unsealed = self.parts.first().map_or(0, |part| part.commits().start);
+        let number = self.recent.first_commit().max(first_unsealed);
         let part = self.parts.iter().find(|part| part.commits().contains(&number));
         let commit = part.and_then(|part| part.commit(u32::try_from(number - part.commits().start).ok()?));
         commit.map_or_else(|| self.head(), |commit| commit.at.first_position)

@@ -1,8 +1,8 @@
 //! `Waiting`: those who wait for events to be appended. Nobody polls: whoever publishes commits wakes those who want one of
 //! them, and nobody else.
 
-use std::mem;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use std::task::Waker;
@@ -40,11 +40,10 @@ struct State {
 }
 
 impl State {
-    fn wake(&mut self) {
+    /// Wakes a thread at once; a task is put to those that are woken when no lock is held.
+    fn wake(&mut self, tasks: &mut Vec<Waker>) {
         self.woken = true;
-        if let Some(task) = self.task.take() {
-            task.wake();
-        }
+        tasks.extend(self.task.take());
     }
 }
 
@@ -56,14 +55,14 @@ impl Waiter {
     }
 
     /// Whether events with these names, at these positions, may be wanted. If not, and all before them is known, they are known.
-    fn is_woken_by(&self, names: &[(&str, &str)], positions: &Range<u64>) -> bool {
+    fn is_woken_by(&self, names: &[(&str, &str)], positions: &Range<u64>, tasks: &mut Vec<Waker>) -> bool {
         let admits = |(stream, event_type): &(&str, &str)| {
             self.filter.admits_stream(stream) && self.filter.admits_type(event_type)
         };
         let wants = names.iter().any(admits);
         let mut state = self.state.lock();
         if wants {
-            state.wake();
+            state.wake(tasks);
             self.wake.notify_one();
         } else if state.next == positions.start {
             state.next = positions.end;
@@ -71,8 +70,8 @@ impl Waiter {
         wants
     }
 
-    fn wake(&self) {
-        self.state.lock().wake();
+    fn wake(&self, tasks: &mut Vec<Waker>) {
+        self.state.lock().wake(tasks);
         self.wake.notify_one();
     }
 }
@@ -107,16 +106,22 @@ impl Waiting {
         let positions = first.positions().start..last.positions().end;
         let names = commits.iter().flat_map(|commit| (0..commit.event_count()).map(|at| commit.names(at)));
         let names: Vec<_> = names.collect();
+        let mut tasks = Vec::new();
         let mut list = self.list.lock();
-        list.retain(|waiter| !waiter.is_woken_by(&names, &positions));
+        list.retain(|waiter| !waiter.is_woken_by(&names, &positions, &mut tasks));
         self.count.store(list.len(), Ordering::SeqCst);
+        drop(list);
+        wake(tasks);
     }
 
     /// Wakes everybody: there may be something new.
     pub(crate) fn tell_all(&self) {
-        let woken = mem::take(&mut *self.list.lock());
+        let mut tasks = Vec::new();
+        let mut list = self.list.lock();
+        list.drain(..).for_each(|waiter| waiter.wake(&mut tasks));
         self.count.store(0, Ordering::SeqCst);
-        woken.iter().for_each(|waiter| waiter.wake());
+        drop(list);
+        wake(tasks);
     }
 
     /// Wakes everybody: nothing will be appended any more.
@@ -175,7 +180,10 @@ impl Waiting {
     #[cfg(feature = "futures")]
     pub(crate) fn return_from(&self, waiter: &Arc<Waiter>) -> u64 {
         self.leave(waiter);
-        waiter.state.lock().next
+        let mut state = waiter.state.lock();
+        // Whoever waits no more keeps no task alive.
+        state.task = None;
+        state.next
     }
 
     #[inline]
@@ -197,5 +205,12 @@ impl Waiting {
         let mut list = self.list.lock();
         list.retain(|one| !Arc::ptr_eq(one, waiter));
         self.count.store(list.len(), Ordering::SeqCst);
+    }
+}
+
+/// Wakes tasks. What their runtimes do then is theirs: no lock is held, and a panic in one keeps no other from being woken.
+fn wake(tasks: Vec<Waker>) {
+    for task in tasks {
+        let _ = catch_unwind(AssertUnwindSafe(|| task.wake()));
     }
 }

@@ -56,8 +56,18 @@ impl Following {
         Ok((frames, torn))
     }
 
-    /// Takes in what has become durable since the last time; the head then.
+    /// Takes in what has become durable since the last time; the head then. Whatever comes of it, those who wait hear of what was
+    /// taken in.
     pub(super) fn refresh(&mut self, log: &Log) -> Result<Position> {
+        let before = log.index.read(Tables::head);
+        let refreshed = self.look(log);
+        if log.index.read(Tables::head) > before {
+            log.waiting.tell_all();
+        }
+        refreshed
+    }
+
+    fn look(&mut self, log: &Log) -> Result<Position> {
         for _ in 1..LOOKS_MAX {
             self.go_over(log)?;
             match self.take_in(log) {
@@ -102,7 +112,6 @@ impl Following {
                 }),
                 None => Ok(()),
             })?;
-            log.waiting.tell_all();
         }
         Ok(Position::new(log.index.read(Tables::head)))
     }

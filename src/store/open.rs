@@ -143,6 +143,7 @@ fn put_together(
         backlog: Arc::clone(&backlog),
         stats: Arc::clone(&stats),
         state: WriterState::default(),
+        words: Vec::new(),
         log: Arc::clone(&log),
     };
     // All that was found is durable by now.

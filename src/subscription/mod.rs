@@ -7,6 +7,8 @@ mod subscription_type;
 mod update;
 mod updates;
 
+#[cfg(feature = "futures")]
+pub use as_stream::UpdateStream;
 pub use subscribe::Subscribe;
 pub use subscription_type::Subscription;
 pub use update::Update;

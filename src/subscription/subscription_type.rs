@@ -2,6 +2,7 @@
 //! it has yielded, so whatever it is late with is where it always was: in the log.
 
 use std::fmt;
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,9 +33,14 @@ pub struct Subscription {
     looked_to: u64,
     stands: Stands,
     pub(super) waiter: Arc<Waiter>,
-    /// Whether it is on the list of those who wait, for a task that will poll it again.
-    #[cfg(feature = "futures")]
-    pub(super) waits_as_task: bool,
+}
+
+/// What there is without waiting.
+pub(super) enum Ready {
+    Update(Update),
+    /// Nothing that is admitted so far, and more was appended meanwhile.
+    More,
+    Nothing,
 }
 
 /// How it stands to the head.
@@ -47,21 +53,13 @@ enum Stands {
 impl Subscription {
     pub(super) fn new(log: Arc<Log>, filter: Filter, next: u64, since: Option<Timestamp>) -> Self {
         let waiter = Waiter::new(filter.clone());
-        Self {
-            log,
-            filter,
-            since,
-            events: None,
-            next,
-            looked_to: next,
-            stands: Stands::Behind,
-            waiter,
-            #[cfg(feature = "futures")]
-            waits_as_task: false,
-        }
+        Self { log, filter, since, events: None, next, looked_to: next, stands: Stands::Behind, waiter }
     }
 
     /// The next update; `None` when there is none in this time. With [`Duration::ZERO`] it does not wait.
+    ///
+    /// It looks through what there is at first, however long that takes: history that the filter does not admit may be read from
+    /// disk.
     ///
     /// # Errors
     /// `Closed` when the store is closed and all there is was yielded. `Corrupt` or `Io` when the next event is on disk and cannot
@@ -101,39 +99,46 @@ impl Subscription {
     }
 
     fn next_until(&mut self, deadline: Option<Instant>) -> Result<Option<Update>> {
-        #[cfg(feature = "futures")]
-        self.return_from_waiting();
         loop {
-            let update = self.ready()?;
-            if update.is_some() || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return Ok(update);
+            let ready = self.ready()?;
+            let is_late = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+            match ready {
+                Ready::Update(update) => return Ok(Some(update)),
+                Ready::Nothing | Ready::More if is_late() => return Ok(None),
+                Ready::More => {}
+                Ready::Nothing => {
+                    let next = self.next;
+                    let is_new = || self.log.index.read(Tables::head) > next;
+                    self.next = self.log.waiting.wait(&self.waiter, next, deadline, is_new);
+                }
             }
-            let next = self.next;
-            let is_new = || self.log.index.read(Tables::head) > next;
-            self.next = self.log.waiting.wait(&self.waiter, next, deadline, is_new);
         }
     }
 
-    /// The next update that is there; `None` when it has to be waited for.
-    pub(super) fn ready(&mut self) -> Result<Option<Update>> {
+    /// The next update that is there. Looks through history once at most.
+    pub(super) fn ready(&mut self) -> Result<Ready> {
+        let mut has_looked = false;
         loop {
             if let Some(event) = self.looked_up()? {
-                return Ok(Some(Update::Event(event)));
+                return Ok(Ready::Update(Update::Event(event)));
             }
             // Asked before the head: what was published before the store was closed is seen then.
             let is_closed = self.log.waiting.is_closed();
             let head = self.log.index.read(Tables::head);
             if self.next < head {
+                if mem::replace(&mut has_looked, true) {
+                    return Ok(Ready::More);
+                }
                 if let Some(behind) = self.look_up(head) {
-                    return Ok(Some(behind));
+                    return Ok(Ready::Update(behind));
                 }
             } else if self.stands == Stands::Behind {
                 self.stands = Stands::CaughtUp;
-                return Ok(Some(Update::CaughtUp { position: Position::new(head) }));
+                return Ok(Ready::Update(Update::CaughtUp { position: Position::new(head) }));
             } else if is_closed {
                 return Err(Error::new(ErrorKind::Closed, "the store was closed"));
             } else {
-                return Ok(None);
+                return Ok(Ready::Nothing);
             }
         }
     }
@@ -167,6 +172,15 @@ impl Subscription {
         self.events = Some(EventIter::new(Arc::clone(&self.log), plan, self.filter.clone(), Some(as_of)));
         self.looked_to = head;
         None
+    }
+}
+
+#[cfg(feature = "futures")]
+impl Subscription {
+    /// The same updates as a `Stream`, for a task of any runtime.
+    #[must_use]
+    pub fn stream(self) -> super::UpdateStream {
+        super::UpdateStream::new(self)
     }
 }
 

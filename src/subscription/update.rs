@@ -4,6 +4,7 @@ use crate::types::{Position, RecordedEvent};
 
 /// What a subscription yields: an event, or how it stands to the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Update {
     /// The next event that the filter admits.
     Event(RecordedEvent),

@@ -16,7 +16,8 @@ use super::{Subscription, Update};
 /// # let store = Store::open(dir.path().join("bank"))?;
 /// let updates = store.subscribe().from_now().start()?.updates();
 /// let heard = std::thread::spawn(move || {
-///     updates.filter_map(|update| update.ok()?.into_event()).map(|event| event.payload().to_vec()).collect::<Vec<_>>()
+///     let events = updates.map_while(Result::ok).filter_map(Update::into_event);
+///     events.map(|event| event.payload().to_vec()).collect::<Vec<_>>()
 /// });
 /// store.stream("account-1")?.append_raw(ExpectedVersion::NoStream, [NewEvent::new("Opened", *b"Ada")?])?;
 /// store.close()?;
@@ -26,11 +27,12 @@ use super::{Subscription, Update};
 #[derive(Debug)]
 pub struct Updates {
     subscription: Subscription,
+    has_ended: bool,
 }
 
 impl Updates {
     pub(super) fn new(subscription: Subscription) -> Self {
-        Self { subscription }
+        Self { subscription, has_ended: false }
     }
 
     /// The subscription, which goes on where the iterator was.
@@ -45,8 +47,14 @@ impl Iterator for Updates {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended {
+            return None;
+        }
         match self.subscription.wait_next() {
-            Err(error) if error.kind() == ErrorKind::Closed => None,
+            Err(error) if error.kind() == ErrorKind::Closed => {
+                self.has_ended = true;
+                None
+            }
             update => Some(update),
         }
     }

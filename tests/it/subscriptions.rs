@@ -280,3 +280,74 @@ fn what_cannot_be_read_is_an_error_until_it_can_be() {
     disk.heal();
     assert_eq!(payloads(&now(&mut subscription)), ["one", "two"]);
 }
+
+#[test]
+fn what_is_in_memory_is_no_history_after_the_file_before_it_was_sealed() {
+    let disk = SimDisk::new();
+    let options = options(&disk).maintenance(Maintenance::Background).journal_file_bytes(64 << 10);
+    let store = options.open("/bank").expect("open");
+    let mut subscription = store.subscribe().start().expect("subscription");
+    assert_eq!(now(&mut subscription), [caught_up(0)]);
+    let mut heard = 0;
+    // Files fill and are sealed behind the back of those who append; blocks in memory hold commits of two files.
+    while store.stats().expect("stats").segments < 3 {
+        append(&store, "a", &"x".repeat(1_000));
+        let updates = now(&mut subscription);
+        heard += updates.len();
+        assert_eq!(payloads(&updates).len(), 1, "the event and nothing else: {}", updates.len());
+        assert_eq!(updates.len(), 1);
+    }
+    assert_eq!(heard as u64, store.head().as_u64());
+}
+
+#[test]
+fn a_reader_that_goes_over_to_segments_tells_those_who_wait() {
+    let disk = SimDisk::new();
+    let writer = open(&disk);
+    append(&writer, "a", "one");
+    writer.flush().expect("flush");
+    let reader = options(&disk).read_only().open("/bank").expect("open");
+    let mut subscription = reader.subscribe().from_now().start().expect("subscription");
+    assert_eq!(now(&mut subscription), [caught_up(1)]);
+    let heard = thread::spawn(move || {
+        [subscription.next(LONG), subscription.next(LONG)].map(|told| told.expect("update"))
+    });
+    append(&writer, "a", "two");
+    writer.seal().expect("sealed");
+    assert_eq!(reader.refresh().expect("refresh"), Position::new(2));
+    let [fell, event] = heard.join().expect("no panic").map(|update| update.expect("in time"));
+    assert_eq!(fell, Update::FellBehind { position: Position::new(1) }, "it lies in a segment only");
+    assert_eq!(payloads(&[event]), ["two"]);
+}
+
+#[test]
+fn a_reader_that_meets_damage_tells_those_who_wait_of_what_came_before_it() {
+    let disk = SimDisk::new();
+    let writer = open(&disk);
+    append(&writer, "a", "one");
+    writer.flush().expect("flush");
+    let reader = options(&disk).read_only().open("/bank").expect("open");
+    let mut subscription = reader.subscribe().from_now().start().expect("subscription");
+    assert_eq!(now(&mut subscription), [caught_up(1)]);
+    let heard = thread::spawn(move || subscription.next(LONG).expect("update"));
+    for payload in ["two", "three", "four"] {
+        append(&writer, "a", payload);
+        writer.flush().expect("flush");
+    }
+    let mut reads = 0;
+    disk.on_call(move |call| {
+        reads += u64::from(call.kind == CallKind::Read);
+        match reads > 4 {
+            true => Verdict::Fail(std::io::ErrorKind::Other),
+            false => Verdict::Proceed,
+        }
+    });
+    let refreshed = reader.refresh();
+    disk.heal();
+    // Whether it failed before or behind the first new event: nobody waits for what can be read.
+    if reader.head() == Position::new(1) {
+        reader.refresh().expect("refresh");
+    }
+    drop(refreshed);
+    assert_eq!(payloads(&[heard.join().expect("no panic").expect("in time")]), ["two"]);
+}

@@ -2,13 +2,14 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::Duration;
 
-use annals::{Durability, ExpectedVersion, Filter, Maintenance, Options, Position, Store, Update};
+use annals::{
+    Durability, ExpectedVersion, Filter, Maintenance, Options, Position, Store, Update, UpdateStream,
+};
 use futures_core::Stream;
 
 use crate::support::{SimDisk, event};
@@ -64,7 +65,7 @@ fn a_task_sleeps_until_what_it_wants_is_appended_and_ends_with_the_store() {
     let store = open();
     append(&store, "account-1", "one");
     let filter = Filter::new().category("account");
-    let mut accounts = store.subscribe().filter(filter).start().expect("subscription");
+    let mut accounts = store.subscribe().filter(filter).start().expect("subscription").stream();
     let heard = thread::spawn(move || {
         let task = task();
         block_on(&task, async {
@@ -73,7 +74,7 @@ fn a_task_sleeps_until_what_it_wants_is_appended_and_ends_with_the_store() {
                 match update {
                     Update::Event(_) => heard.push(payload(Some(update))),
                     Update::CaughtUp { .. } => caught_up += 1,
-                    Update::FellBehind { .. } => panic!("all of it is in memory"),
+                    other => panic!("all of it is in memory: {other:?}"),
                 }
             }
             assert_eq!(caught_up, 1);
@@ -99,7 +100,7 @@ fn what_is_not_wanted_wakes_no_task_and_one_that_is_dropped_is_forgotten() {
     let waker = Waker::from(Arc::clone(&task));
     let mut context = Context::from_waker(&waker);
     let filter = Filter::new().category("account");
-    let mut accounts = store.subscribe().filter(filter).start().expect("subscription");
+    let mut accounts = store.subscribe().filter(filter).start().expect("subscription").stream();
     assert!(Pin::new(&mut accounts).poll_next(&mut context).is_ready(), "caught up");
     for _ in 0..2 {
         // Polled again without having been woken, it waits once.
@@ -114,15 +115,60 @@ fn what_is_not_wanted_wakes_no_task_and_one_that_is_dropped_is_forgotten() {
     assert!(Pin::new(&mut accounts).poll_next(&mut context).is_ready());
     assert!(Pin::new(&mut accounts).poll_next(&mut context).is_ready());
 
-    // A thread may go on where a task waited.
-    assert!(Pin::new(&mut accounts).poll_next(&mut context).is_pending());
-    assert_eq!(accounts.next(Duration::ZERO).expect("update"), None);
-    append(&store, "account-1", "for a thread");
-    assert_eq!(payload(accounts.next(Duration::ZERO).expect("update")), "for a thread");
-    assert_eq!(task.woken.load(Ordering::SeqCst), 1, "no task waits any more");
-
     assert!(Pin::new(&mut accounts).poll_next(&mut context).is_pending());
     drop(accounts);
     append(&store, "account-1", "for nobody");
     assert_eq!(task.woken.load(Ordering::SeqCst), 1);
+}
+
+/// A runtime that drops its task when it is woken, as one does that was shut down.
+struct Dropping {
+    task: Mutex<Option<UpdateStream>>,
+}
+
+impl Wake for Dropping {
+    fn wake(self: Arc<Self>) {
+        drop(self.task.lock().expect("no panic").take());
+    }
+}
+
+/// A runtime that panics when it is told that a task can go on.
+struct Panicking;
+
+impl Wake for Panicking {
+    fn wake(self: Arc<Self>) {
+        panic!("a runtime that is broken");
+    }
+}
+
+#[test]
+fn whatever_a_waker_does_the_append_is_answered_and_others_are_woken() {
+    let store = open();
+    let counting = task();
+    let dropping = Arc::new(Dropping { task: Mutex::new(None) });
+    let wakers = [
+        Waker::from(Arc::clone(&dropping)),
+        Waker::from(Arc::new(Panicking)),
+        Waker::from(Arc::clone(&counting)),
+    ];
+    let mut streams = Vec::new();
+    for waker in &wakers {
+        let mut stream = store.subscribe().from_now().start().expect("subscription").stream();
+        let mut context = Context::from_waker(waker);
+        assert!(Pin::new(&mut stream).poll_next(&mut context).is_ready(), "caught up");
+        assert!(Pin::new(&mut stream).poll_next(&mut context).is_pending());
+        streams.push(stream);
+    }
+    *dropping.task.lock().expect("no panic") = Some(streams.remove(0));
+    append(&store, "account-1", "one");
+    assert_eq!(counting.woken.load(Ordering::SeqCst), 1);
+    assert!(dropping.task.lock().expect("no panic").is_none());
+    append(&store, "account-1", "two");
+    let mut context = Context::from_waker(&wakers[2]);
+    for number in ["one", "two"] {
+        match Pin::new(&mut streams[1]).poll_next(&mut context) {
+            Poll::Ready(Some(Ok(update))) => assert_eq!(payload(Some(update)), number),
+            other => panic!("{other:?}"),
+        }
+    }
 }

@@ -83,6 +83,7 @@ impl Fixture {
             backlog: Arc::default(),
             stats: Arc::default(),
             state: WriterState::default(),
+            words: Vec::new(),
             log,
         };
         Self { writer, disk, clock, _dir: dir }
@@ -91,7 +92,7 @@ impl Fixture {
     /// Serves these as one round; what each was answered.
     fn serve(&mut self, requests: impl IntoIterator<Item = Request>) -> Vec<Result<BatchReceipt>> {
         let waiters: Vec<_> = requests.into_iter().map(|request| Arc::new(Waiter::new(request))).collect();
-        self.writer.serve(&waiters);
+        self.writer.serve(&waiters).tell();
         waiters.iter().map(|waiter| waiter.take_answer().expect("everyone is answered")).collect()
     }
 

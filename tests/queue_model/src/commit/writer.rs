@@ -46,12 +46,19 @@ pub(crate) struct Writer {
     pub(crate) backlog: Arc<Backlog>,
 }
 
+/// Nobody waits for events here: `waiting.rs` has a model of its own.
+pub(crate) struct News;
+
+impl News {
+    pub(crate) fn tell(self) {}
+}
+
 impl Writer {
     pub(crate) fn new(disk: Arc<Disk>) -> Self {
         Self { disk, state: State::Open, backlog: Arc::default() }
     }
 
-    pub(crate) fn serve(&mut self, waiters: &[Arc<Waiter>]) {
+    pub(crate) fn serve(&mut self, waiters: &[Arc<Waiter>]) -> News {
         let mut group: Vec<(&Waiter, Request)> = Vec::new();
         for waiter in waiters {
             let request = waiter.take_request().expect("a request is served once");
@@ -62,6 +69,7 @@ impl Writer {
             fail_at(Fault::PanicWhileTaking, &group);
         }
         self.finish(&group);
+        News
     }
 
     fn finish(&mut self, group: &[(&Waiter, Request)]) {
