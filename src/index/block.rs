@@ -29,7 +29,7 @@ impl Block {
         for view in views {
             commits.push(row);
             row += view.event_count();
-            view.copy_to(&mut table);
+            view.copy_to(0..view.event_count(), &mut table);
         }
         let table = table.exact();
         let memory_bytes = table.memory_bytes() + commits.capacity() * size_of::<u32>();

@@ -142,11 +142,14 @@ impl Log {
                 }
                 match last {
                     Some((_, commit)) => one.read_as(commit.clone()),
-                    None => return failure.map(|error| (number, error)),
+                    None => {
+                        Found::take_apart(found.get_mut(..number).unwrap_or_default());
+                        return failure.map(|error| (number, error));
+                    }
                 }
             }
-            one.take_apart();
         }
+        Found::take_apart(found);
         None
     }
 }

@@ -4,9 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::journal::{CommitView, FrameAt, JournalFile};
-use crate::types::{EventTable, RecordedEvent};
+use crate::types::{EventTable, EventTableBuilder, RecordedEvent};
 
 use super::Ordered;
+
+/// A commit that is larger than this has a table of its own, and copies nothing.
+const OWN_TABLE_BYTES: usize = 8 << 10;
 
 /// An event as a commit of its part and its number in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,11 +69,30 @@ impl Found {
         }
     }
 
-    /// Takes apart what is in memory and was not.
-    pub(crate) fn take_apart(&mut self) {
-        if let Self::Commit { view, from, to } = self {
-            let rows = 0..usize::try_from(to.saturating_sub(*from)).unwrap_or(usize::MAX);
-            *self = Self::Rows { table: view.events(*from..*to), rows };
+    /// Takes apart what is in memory and was not. Small commits come together in one table, as that costs less than one for each.
+    pub(crate) fn take_apart(found: &mut [Self]) {
+        let mut together = EventTableBuilder::default();
+        let mut moved = Vec::new();
+        let are_several = found.len() > 1;
+        for (number, one) in found.iter_mut().enumerate() {
+            let Self::Commit { view, from, to } = one else { continue };
+            if are_several && view.body().len() < OWN_TABLE_BYTES {
+                let first = together.rows().len();
+                view.copy_to(*from..*to, &mut together);
+                moved.push((number, first..together.rows().len()));
+            } else {
+                let rows = 0..usize::try_from(to.saturating_sub(*from)).unwrap_or(usize::MAX);
+                *one = Self::Rows { table: view.events(*from..*to), rows };
+            }
+        }
+        if moved.is_empty() {
+            return;
+        }
+        let table = together.table();
+        for (number, rows) in moved {
+            if let Some(one) = found.get_mut(number) {
+                *one = Self::Rows { table: Arc::clone(&table), rows };
+            }
         }
     }
 

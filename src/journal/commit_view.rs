@@ -130,9 +130,9 @@ impl CommitView {
         table.table_in(Arc::clone(&self.bytes))
     }
 
-    /// Puts all its events behind others, with copies of what they hold.
-    pub(crate) fn copy_to(&self, table: &mut EventTableBuilder) {
-        for at in 0..self.event_count {
+    /// Puts these events behind others, with copies of what they hold.
+    pub(crate) fn copy_to(&self, range: Range<u32>, table: &mut EventTableBuilder) {
+        for at in range {
             let Fields { stream, event_type, parts: Parts { metadata, payload, end }, facts } =
                 self.fields(at);
             let held = self.bytes.get(to_usize(metadata)..to_usize(end)).unwrap_or_default();
@@ -230,8 +230,8 @@ mod tests {
         assert_eq!(payloads, [b"one".to_vec(), b"two".to_vec(), b"three".to_vec()]);
 
         let mut table = EventTableBuilder::default();
-        view.copy_to(&mut table);
-        view.copy_to(&mut table);
+        view.copy_to(0..3, &mut table);
+        view.copy_to(0..3, &mut table);
         let table = table.exact();
         assert_eq!(table.rows().len(), 6);
         for row in 0..6 {
