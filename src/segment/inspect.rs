@@ -1,5 +1,6 @@
 //! Telling what a segment's file holds, part by part. Reads only.
 
+use std::ops::Range;
 use std::path::Path;
 
 use crate::disk::{Disk, DiskFile, OpenMode, Seed, read_some_at};
@@ -30,12 +31,7 @@ pub(crate) fn inspect_segment(
         Err(error) => each(part.damaged(error.what()))?,
     }
     let Some(footer_at) = file_bytes.checked_sub(FOOTER_BYTES as u64) else { return Ok(()) };
-    let mut offset = HEADER_BYTES as u64;
-    while offset < footer_at {
-        let part = block(&*file, path, offset, footer_at, identity.seed())?;
-        offset += part.bytes;
-        each(part)?;
-    }
+    blocks(&*file, path, HEADER_BYTES as u64..footer_at, identity.seed(), each)?;
     let bytes = read(&*file, path, footer_at, FOOTER_BYTES as u64)?;
     let part = FilePart::new(footer_at, FOOTER_BYTES as u64, "segment footer");
     match bytes.first_chunk().map(|bytes| Footer::decode(bytes, identity, path, file_bytes)) {
@@ -45,8 +41,25 @@ pub(crate) fn inspect_segment(
     }
 }
 
+/// Tells the blocks that fill this part of a file.
+pub(super) fn blocks(
+    file: &dyn DiskFile,
+    path: &Path,
+    part: Range<u64>,
+    seed: Seed,
+    each: &mut dyn FnMut(FilePart) -> Result<()>,
+) -> Result<()> {
+    let mut offset = part.start;
+    while offset < part.end {
+        let block = block(file, path, offset, part.end, seed)?;
+        offset += block.bytes;
+        each(block)?;
+    }
+    Ok(())
+}
+
 /// The block at `offset`; the rest up to `end` if none stands there.
-pub(super) fn block(file: &dyn DiskFile, path: &Path, offset: u64, end: u64, seed: Seed) -> Result<FilePart> {
+fn block(file: &dyn DiskFile, path: &Path, offset: u64, end: u64, seed: Seed) -> Result<FilePart> {
     let rest = FilePart::new(offset, end - offset, "no block");
     let envelope = read(file, path, offset, (ENVELOPE_BYTES as u64).min(end - offset))?;
     let Some(bytes) = Envelope::block_bytes(&envelope).filter(|bytes| *bytes <= end - offset) else {

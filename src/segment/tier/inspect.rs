@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::disk::{Cursor, Disk};
 use crate::error::Result;
-use crate::segment::inspect::{block, open, read};
+use crate::segment::inspect::{blocks, open, read};
 use crate::types::{FilePart, StoreId};
 
 use super::ends::{FOOTER_BYTES, HEADER_BYTES, MAGIC, TierFooter, TierIdentity};
@@ -31,12 +31,7 @@ pub(crate) fn inspect_tier(
         Err(what) => each(part.damaged(what))?,
     }
     let Some(footer_at) = file_bytes.checked_sub(FOOTER_BYTES as u64) else { return Ok(()) };
-    let mut offset = HEADER_BYTES as u64;
-    while offset < footer_at {
-        let part = block(&*file, path, offset, footer_at, identity.seed())?;
-        offset += part.bytes;
-        each(part)?;
-    }
+    blocks(&*file, path, HEADER_BYTES as u64..footer_at, identity.seed(), each)?;
     let bytes = read(&*file, path, footer_at, FOOTER_BYTES as u64)?;
     let part = FilePart::new(footer_at, FOOTER_BYTES as u64, "tier footer");
     match bytes.first_chunk().map(|bytes| TierFooter::decode(bytes, identity, file_bytes)) {
