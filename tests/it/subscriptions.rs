@@ -1,10 +1,11 @@
 //! Subscriptions: history first, then what is appended, each event once and in order, whatever happens in between.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use annals::{
     Durability, ErrorKind, ExpectedVersion, Filter, Maintenance, Options, Position, RecordedEvent, Store,
@@ -126,7 +127,7 @@ fn who_waits_is_woken_by_what_it_wants() {
     let mut accounts = store.subscribe().filter(filter).start().expect("subscription");
     assert_eq!(now(&mut accounts), [caught_up(0)]);
     let heard = thread::spawn(move || {
-        let first = accounts.next(LONG).expect("update").and_then(Update::into_event).expect("event");
+        let first = woken(&mut accounts).into_event().expect("event");
         let second = accounts.wait_next().expect("update").into_event().expect("event");
         (first.payload().to_vec(), second.payload().to_vec(), accounts.position())
     });
@@ -255,11 +256,11 @@ fn a_store_that_is_only_read_yields_what_a_refresh_brings() {
     let reader = options(&disk).read_only().open("/bank").expect("open");
     let mut subscription = reader.subscribe().start().expect("subscription");
     assert_eq!(payloads(&now(&mut subscription)), ["one"]);
-    let heard = thread::spawn(move || subscription.next(LONG).expect("update"));
+    let heard = thread::spawn(move || woken(&mut subscription));
     append(&writer, "a", "two");
     writer.flush().expect("flush");
     reader.refresh().expect("refresh");
-    assert_eq!(payloads(&[heard.join().expect("no panic").expect("in time")]), ["two"]);
+    assert_eq!(payloads(&[heard.join().expect("no panic")]), ["two"]);
 }
 
 #[test]
@@ -300,22 +301,34 @@ fn what_is_in_memory_is_no_history_after_the_file_before_it_was_sealed() {
     assert_eq!(heard as u64, store.head().as_u64());
 }
 
+/// What comes before the time is up: once it is, all there is is looked through again, told of or not.
+fn woken(subscription: &mut Subscription) -> Update {
+    let asked = Instant::now();
+    let update = subscription.next(LONG).expect("update").expect("in time");
+    assert!(asked.elapsed() < LONG, "nobody was told of {update:?}");
+    update
+}
+
+/// A store with one event, and a store that reads it with a subscription that has caught up.
+fn beside_a_writer(disk: &SimDisk) -> (Store, Store, Subscription) {
+    let writer = open(disk);
+    append(&writer, "a", "one");
+    writer.flush().expect("flush");
+    let reader = options(disk).read_only().open("/bank").expect("open");
+    let mut subscription = reader.subscribe().from_now().start().expect("subscription");
+    assert_eq!(now(&mut subscription), [caught_up(1)]);
+    (writer, reader, subscription)
+}
+
 #[test]
 fn a_reader_that_goes_over_to_segments_tells_those_who_wait() {
     let disk = SimDisk::new();
-    let writer = open(&disk);
-    append(&writer, "a", "one");
-    writer.flush().expect("flush");
-    let reader = options(&disk).read_only().open("/bank").expect("open");
-    let mut subscription = reader.subscribe().from_now().start().expect("subscription");
-    assert_eq!(now(&mut subscription), [caught_up(1)]);
-    let heard = thread::spawn(move || {
-        [subscription.next(LONG), subscription.next(LONG)].map(|told| told.expect("update"))
-    });
+    let (writer, reader, mut subscription) = beside_a_writer(&disk);
+    let heard = thread::spawn(move || [woken(&mut subscription), woken(&mut subscription)]);
     append(&writer, "a", "two");
     writer.seal().expect("sealed");
     assert_eq!(reader.refresh().expect("refresh"), Position::new(2));
-    let [fell, event] = heard.join().expect("no panic").map(|update| update.expect("in time"));
+    let [fell, event] = heard.join().expect("no panic");
     assert_eq!(fell, Update::FellBehind { position: Position::new(1) }, "it lies in a segment only");
     assert_eq!(payloads(&[event]), ["two"]);
 }
@@ -323,31 +336,23 @@ fn a_reader_that_goes_over_to_segments_tells_those_who_wait() {
 #[test]
 fn a_reader_that_meets_damage_tells_those_who_wait_of_what_came_before_it() {
     let disk = SimDisk::new();
-    let writer = open(&disk);
-    append(&writer, "a", "one");
+    let (writer, reader, mut subscription) = beside_a_writer(&disk);
+    let heard = thread::spawn(move || woken(&mut subscription));
+    append(&writer, "a", "two");
+    append(&writer, "a", &"x".repeat(2_000));
     writer.flush().expect("flush");
-    let reader = options(&disk).read_only().open("/bank").expect("open");
-    let mut subscription = reader.subscribe().from_now().start().expect("subscription");
-    assert_eq!(now(&mut subscription), [caught_up(1)]);
-    let heard = thread::spawn(move || subscription.next(LONG).expect("update"));
-    for payload in ["two", "three", "four"] {
-        append(&writer, "a", payload);
-        writer.flush().expect("flush");
-    }
-    let mut reads = 0;
+    let journal = disk.files().remove(Path::new("/bank/journal/00000001")).expect("journal");
+    // In the last event's payload, wherever the read begins that brings it.
+    let bad = journal.iter().rposition(|byte| *byte == b'x').expect("payload") - 100;
     disk.on_call(move |call| {
-        reads += u64::from(call.kind == CallKind::Read);
-        match reads > 4 {
-            true => Verdict::Fail(std::io::ErrorKind::Other),
+        let begins = usize::try_from(call.offset).expect("few bytes");
+        let is_read = call.kind == CallKind::Read && call.path.ends_with("journal/00000001");
+        match is_read && (begins..begins + call.bytes).contains(&bad) {
+            true => Verdict::FlipBit(8 * (bad - begins)),
             false => Verdict::Proceed,
         }
     });
-    let refreshed = reader.refresh();
-    disk.heal();
-    // Whether it failed before or behind the first new event: nobody waits for what can be read.
-    if reader.head() == Position::new(1) {
-        reader.refresh().expect("refresh");
-    }
-    drop(refreshed);
-    assert_eq!(payloads(&[heard.join().expect("no panic").expect("in time")]), ["two"]);
+    assert_eq!(reader.refresh().expect_err("damage").kind(), ErrorKind::Corrupt);
+    assert_eq!(reader.head(), Position::new(2), "what came before it was taken in");
+    assert_eq!(payloads(&[heard.join().expect("no panic")]), ["two"]);
 }
