@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_block_ends_before_a_stream_from_16_kib_on_and_within_one_from_32_kib_on() {
+    fn a_block_ends_before_a_stream_from_8_kib_on_and_within_one_from_16_kib_on() {
         let (event, none) = (event(10), Extension::default());
         let ends = |bytes| {
             let builder = builder_of(bytes);
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_of_32_kib_has_a_block_to_itself() {
+    fn an_event_of_16_kib_has_a_block_to_itself() {
         let none = Extension::default();
         let (large, less) = (event(BLOCK_BYTES_MAX), event(BLOCK_BYTES_MAX - 1));
         let small = builder_of(1_000);
