@@ -73,6 +73,7 @@ mod manifest;
 mod reader;
 mod segment;
 mod snapshot;
+mod state;
 mod store;
 mod subscription;
 mod types;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use crate::error::{Error, Failure, Result};
 use crate::journal::{CommitView, FrameAt, GroupBuffer};
+use crate::state::StateTable;
+use crate::types::limits::STATES_BYTES_MAX;
 use crate::types::{
-    BatchReceipt, Durability, EventId, Outcome, Position, Receipt, StreamName, Timestamp, Version,
+    BatchReceipt, Durability, EventId, Outcome, OverLimit, Position, Receipt, StreamName, Timestamp, Version,
 };
 
 use super::judge::Known;
@@ -29,6 +31,8 @@ pub(crate) struct Accepted {
     pub(crate) versions: Vec<Version>,
     /// Of each stream that the append names, before it.
     pub(crate) before: Vec<Option<Version>>,
+    /// The answer, if its events are there already: only its changes of state are written.
+    pub(crate) known: Option<BatchReceipt>,
 }
 
 /// What was accepted and not yet written.
@@ -39,6 +43,8 @@ pub(crate) struct Group {
     /// The last version, in this group, of every stream it appends to.
     versions: HashMap<StreamName, Version>,
     given_ids: HashSet<EventId>,
+    /// Bytes by which its changes of state grow the table, at most.
+    state_growth: usize,
     pub(crate) answers: Vec<Answer>,
     pub(crate) wants_sync: bool,
 }
@@ -47,7 +53,7 @@ impl Group {
     pub(crate) fn new(buffer: GroupBuffer) -> Self {
         let (frames, answers) = (Vec::new(), Vec::new());
         let (versions, given_ids) = (HashMap::new(), HashSet::new());
-        Self { buffer, frames, versions, given_ids, answers, wants_sync: false }
+        Self { buffer, frames, versions, given_ids, state_growth: 0, answers, wants_sync: false }
     }
 
     /// The last version of a stream in this group; `None` when the group does not append to it.
@@ -68,6 +74,21 @@ impl Group {
             && request.streams.iter().any(|stream| self.versions.contains_key(&stream.name))
     }
 
+    /// Counts the bytes by which a request's changes of state grow what `table` says, beside those of the group.
+    ///
+    /// # Errors
+    /// `Invalid` when a store may not hold as many.
+    pub(crate) fn count_states(&mut self, request: &Request, table: &StateTable) -> Result<()> {
+        let growth = { request.draft.states().flatten() }
+            .map(|record| table.growth(&record))
+            .fold(self.state_growth, usize::saturating_add);
+        if growth > 0 {
+            OverLimit::check("state of the store", table.bytes().saturating_add(growth), STATES_BYTES_MAX)?;
+        }
+        self.state_growth = growth;
+        Ok(())
+    }
+
     /// Takes in an accepted append.
     pub(crate) fn accept(
         &mut self,
@@ -77,17 +98,22 @@ impl Group {
         recorded_at: Timestamp,
         held: bool,
     ) -> Result<(), (Arc<Waiter>, Error)> {
-        let Accepted { versions, before } = accepted;
+        let Accepted { versions, before, known } = accepted;
         for (at, version) in versions.iter().enumerate() {
             request.draft.set_version(at, *version);
         }
-        let body_len = request.draft.body_len();
-        let frame = match self.buffer.push(request.draft, recorded_at) {
+        let draft = if known.is_some() { request.draft.without_events() } else { request.draft };
+        let body_len = draft.body_len();
+        let frame = match self.buffer.push(draft, recorded_at) {
             Ok(frame) => frame,
             Err(error) => return Err((waiter, error)),
         };
         self.frames.push((frame, body_len));
         self.wants_sync |= request.durability == Durability::Synced;
+        if let Some(known) = known {
+            self.answers.push(Answer { waiter, answer: Ok(known), depends_on_group: true });
+            return Ok(());
+        }
         let positions = (frame.first_position..).map(Position::new);
         let places =
             places_by_stream(request.streams.len(), &request.events, versions.into_iter().zip(positions));

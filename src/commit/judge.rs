@@ -30,7 +30,7 @@ pub(crate) enum Verdict {
     Append(Vec<Version>),
     /// Its events were appended before, here.
     AlreadyAppended(Vec<Known>),
-    /// It has no events and its checks hold.
+    /// It has nothing to write and its checks hold.
     Nothing,
     /// Checks failed.
     Refused(Vec<Failure>),
@@ -56,7 +56,7 @@ pub(crate) fn judge(request: &Request, versions: &[Option<Version>], view: &impl
     if !failures.is_empty() {
         return Ok(Verdict::Refused(failures));
     }
-    if request.events.is_empty() {
+    if request.events.is_empty() && !request.draft.has_states() {
         return Ok(Verdict::Nothing);
     }
     next_versions(request, versions).map(Verdict::Append)
@@ -207,7 +207,8 @@ mod tests {
             })
             .collect();
         let ids = IdSource::default();
-        Request::encode(streams, &events, Durability::Synced, None, &ids, Timestamp::EPOCH).expect("request")
+        Request::encode(streams, &events, &[], Durability::Synced, None, &ids, Timestamp::EPOCH)
+            .expect("request")
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::disk::IdSource;
 use crate::error::Result;
 use crate::journal::CommitDraft;
+use crate::state::StateChange;
 use crate::types::limits::COMMIT_STREAMS_MAX;
 use crate::types::{Durability, EventId, ExpectedVersion, NewEvent, OverLimit, StreamName, Timestamp};
 
@@ -39,6 +40,7 @@ impl Request {
     pub(crate) fn encode(
         streams: Vec<StreamCheck>,
         events: &[(usize, NewEvent)],
+        states: &[StateChange],
         durability: Durability,
         recorded_at: Option<Timestamp>,
         ids: &IdSource,
@@ -58,7 +60,7 @@ impl Request {
         });
         // `filter_map` forgets how many there are; the draft must know before it allocates.
         let named: Vec<_> = named.collect();
-        let draft = CommitDraft::encode(named.into_iter())?;
+        let draft = CommitDraft::encode(named.into_iter(), states)?;
         Ok(Self { streams, events: judged, draft, durability, recorded_at })
     }
 
@@ -71,14 +73,14 @@ impl Request {
         ids: &IdSource,
     ) -> Result<Self> {
         let mut copy =
-            Self::encode(streams, events, Durability::Buffered, Some(recorded_at), ids, recorded_at)?;
+            Self::encode(streams, events, &[], Durability::Buffered, Some(recorded_at), ids, recorded_at)?;
         copy.events.iter_mut().for_each(|event| event.id_given = false);
         Ok(copy)
     }
 
     /// A request that writes nothing and is answered when all before it is durable.
     pub(crate) fn flush() -> Result<Self> {
-        let draft = CommitDraft::encode(std::iter::empty())?;
+        let draft = CommitDraft::encode(std::iter::empty(), &[])?;
         let durability = Durability::Synced;
         Ok(Self { streams: Vec::new(), events: Vec::new(), draft, durability, recorded_at: None })
     }

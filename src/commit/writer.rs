@@ -121,9 +121,17 @@ impl Writer {
         });
         let answer = match judged {
             Ok((Verdict::Append(versions), before)) => {
-                return self.accept(group, waiter, request, Accepted { versions, before });
+                return self.accept(group, waiter, request, Accepted { versions, before, known: None });
             }
-            Ok((Verdict::AlreadyAppended(known), _)) => Ok(already_appended(&request, &known)),
+            Ok((Verdict::AlreadyAppended(known), before)) => {
+                let known = already_appended(&request, &known);
+                if request.draft.has_states() {
+                    // They may have been appended without these changes of state, which are to hold behind the answer.
+                    let accepted = Accepted { versions: Vec::new(), before, known: Some(known) };
+                    return self.accept(group, waiter, request, accepted);
+                }
+                Ok(known)
+            }
             Ok((Verdict::Nothing, before)) => Ok(nothing_appended(&request, before, recorded_at)),
             Ok((Verdict::Refused(failures), _)) => refused(failures),
             Err(error) => Err(error),
@@ -159,6 +167,11 @@ impl Writer {
             }
             // Judged again: what it was judged against may not have been written.
             return self.take_in(group, &waiter, request);
+        }
+        if request.draft.has_states()
+            && let Err(error) = self.log.index.read(|tables| group.count_states(&request, tables.states()))
+        {
+            return waiter.answer(Err(error));
         }
         let (recorded_at, held) = self.next_recorded_at(request.recorded_at);
         match group.accept(waiter, request, accepted, recorded_at, held) {
@@ -334,7 +347,7 @@ impl Writer {
         // Durable now: that the segment counts, and its journal file does not.
         self.manifest = manifest;
         let sealed = self.log.sealed().with(segment);
-        self.log.index.change(|tables| tables.seal(sealed, manifest.oldest_journal));
+        self.log.index.change(|tables| tables.seal(sealed, manifest.oldest_journal, None));
         self.log.files.remove(number);
         self.backlog.shrink();
         Ok(())

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::error::Result;
 use crate::segment::{EventBlock, Segment, StreamRun, Tier, TierRange, segments_digest};
+use crate::state::StateTable;
 use crate::types::{Chain, EventId, Filter, RecordedEvent, StreamName, Timestamp};
 
 use super::Ordered;
@@ -19,6 +20,8 @@ use super::cover::{Asked, cover, places};
 pub(crate) struct Sealed {
     /// Those that hold events.
     pub(super) segments: Vec<Arc<SealedSegment>>,
+    /// The last of all, whether it holds events or not.
+    newest: Option<Arc<Segment>>,
     /// The numbers of all.
     numbers: Range<u64>,
     /// Those that were made of these segments, ascending. Of two where one lies within the other, the larger.
@@ -130,6 +133,7 @@ impl Default for Sealed {
     fn default() -> Self {
         Self {
             segments: Vec::new(),
+            newest: None,
             numbers: 0..0,
             tiers: Vec::new(),
             cover: Vec::new(),
@@ -158,6 +162,7 @@ impl Sealed {
         self.end = segment.end();
         self.commits = self.commits.saturating_add(segment.commits());
         self.new_streams = self.new_streams.saturating_add(u64::from(segment.new_streams()));
+        self.newest = Some(Arc::clone(&segment));
         if segment.events() > 0 {
             self.cover.push(Asked::Segment(self.segments.len()));
             self.segments.push(Arc::new(SealedSegment::new(segment)));
@@ -216,6 +221,12 @@ impl Sealed {
         self.end
     }
 
+    /// The state records as they were behind the last sealed commit, read from disk.
+    pub(crate) fn states(&self) -> Result<StateTable> {
+        self.newest.as_ref().map_or_else(|| Ok(StateTable::default()), |segment| segment.states())
+    }
+
+    /// How many commits with events are sealed.
     pub(crate) fn commits(&self) -> u64 {
         self.commits
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, Files, FrameAt};
 use crate::segment::Tier;
+use crate::state::StateTable;
 use crate::types::{EventId, Filter, StreamName, Timestamp, Version};
 
 use super::block::Block;
@@ -24,13 +25,22 @@ pub(crate) struct Tables {
     /// One for each journal file that holds commits, in their order.
     parts: Vec<Part>,
     recent: Recent,
+    /// The state records behind the last commit.
+    states: StateTable,
+    /// The journal file of the last commit, with events or without.
+    last_file: Option<u64>,
 }
 
 impl Tables {
-    /// The index of a store of which only what is sealed is known, whose journal files will be among `files`.
-    pub(crate) fn new(sealed: Sealed, files: Arc<Files>, recent_bytes_max: usize) -> Self {
+    /// The index of a store of which only what is sealed is known, `states` included, whose journal files will be among `files`.
+    pub(crate) fn new(
+        sealed: Sealed,
+        states: StateTable,
+        files: Arc<Files>,
+        recent_bytes_max: usize,
+    ) -> Self {
         let recent = Recent::new(recent_bytes_max, sealed.commits());
-        Self { sealed: Arc::new(sealed), files, parts: Vec::new(), recent }
+        Self { sealed: Arc::new(sealed), files, parts: Vec::new(), recent, states, last_file: None }
     }
 
     /// Takes in the next commit. Its events must carry the next version of their streams.
@@ -38,6 +48,18 @@ impl Tables {
     /// # Errors
     /// What is wrong with the commit, in words. A part of it may have been taken in: the tables are then of no use.
     pub(crate) fn add(&mut self, view: CommitView, at: FrameAt) -> Result<(), String> {
+        if view.event_count() > 0 {
+            self.add_events(&view, at)?;
+        }
+        view.states().for_each(|record| self.states.apply(&record));
+        self.last_file = Some(at.file);
+        if view.event_count() > 0 {
+            self.recent.push(view);
+        }
+        Ok(())
+    }
+
+    fn add_events(&mut self, view: &CommitView, at: FrameAt) -> Result<(), String> {
         if self.last_recorded_at().is_some_and(|last| last > view.recorded_at()) {
             return Err(BACK_IN_TIME.to_owned());
         }
@@ -46,9 +68,7 @@ impl Tables {
             self.parts.push(Part::new(file, self.head(), self.commit_count()));
         }
         let Some((last, older)) = self.parts.split_last_mut() else { return Ok(()) };
-        last.add(&view, at, |name, version| expected_version(&self.sealed, older, name, version))?;
-        self.recent.push(view);
-        Ok(())
+        last.add(view, at, |name, version| expected_version(&self.sealed, older, name, version))
     }
 
     /// Whether the next commit can be taken in; what is wrong with it otherwise. Changes nothing.
@@ -70,12 +90,17 @@ impl Tables {
         Ok(())
     }
 
-    /// Goes over to what is sealed now, up to the journal file before `oldest`.
-    pub(crate) fn seal(&mut self, sealed: Sealed, oldest: u64) {
+    /// Goes over to what is sealed now, up to the journal file before `oldest`. `states` is for those who have not seen all commits
+    /// before it: what they are behind the segments.
+    pub(crate) fn seal(&mut self, sealed: Sealed, oldest: u64, states: Option<StateTable>) {
         self.parts.retain(|part| part.file().number >= oldest);
         let follows = self.parts.first().is_none_or(|part| part.positions().start == sealed.end().position);
         assert!(follows, "the journal goes on where the segments end");
         self.recent.forget_before(sealed.commits());
+        self.last_file = self.last_file.filter(|file| *file >= oldest);
+        if let Some(states) = states {
+            self.states = states;
+        }
         self.sealed = Arc::new(sealed);
     }
 
@@ -86,7 +111,12 @@ impl Tables {
 
     /// The journal file of the last commit, if that is not sealed.
     pub(crate) fn last_file(&self) -> Option<u64> {
-        self.parts.last().map(|part| part.file().number)
+        self.last_file
+    }
+
+    /// The state records behind the last commit.
+    pub(crate) fn states(&self) -> &StateTable {
+        &self.states
     }
 
     /// What is sealed.

@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::disk::Cursor;
-use crate::types::limits::COMMIT_EVENTS_MAX;
+use crate::state::{BadState, StateRecord, StateRecords};
+use crate::types::limits::{COMMIT_EVENTS_MAX, COMMIT_STATES_MAX};
 use crate::types::{EventTable, EventTableBuilder, Extension, Parts, Position, RecordedEvent, Timestamp};
 
 use super::draft::BODY_HEADER_BYTES;
@@ -24,6 +25,8 @@ pub(crate) struct CommitView {
     first_position: Position,
     recorded_at: Timestamp,
     event_count: u32,
+    /// Where the state records start in `bytes`: they go on to the end of the body.
+    states: u32,
 }
 
 /// Why the body of a commit cannot be read.
@@ -31,14 +34,14 @@ pub(crate) struct CommitView {
 pub(crate) enum BadCommit {
     #[error("commit's body is cut short")]
     Cut,
-    #[error("commit holds records that this version does not know")]
-    UnknownRecords,
-    #[error("commit of {0} events")]
-    Count(u32),
+    #[error("commit of {0} events and {1} state records")]
+    Count(u32, u32),
     #[error("commit's records do not lie one behind another")]
     Gap,
     #[error("event {0} of the commit: {1}")]
     Record(u32, BadRecord),
+    #[error(transparent)]
+    State(#[from] BadState),
 }
 
 impl CommitView {
@@ -52,21 +55,22 @@ impl CommitView {
         let body = frame.checked_add(to_u32(FRAME_HEADER_BYTES)).ok_or(BadCommit::Cut)?;
         let end = body.checked_add(body_len).ok_or(BadCommit::Cut)?;
         let mut cursor = Cursor::new(bytes.get(to_usize(body)..to_usize(end)).ok_or(BadCommit::Cut)?);
-        let (Some(recorded_at), Some(event_count), Some(others)) = (cursor.i64(), cursor.u32(), cursor.u32())
+        let (Some(recorded_at), Some(event_count), Some(state_count)) =
+            (cursor.i64(), cursor.u32(), cursor.u32())
         else {
             return Err(BadCommit::Cut);
         };
-        if others != 0 {
-            return Err(BadCommit::UnknownRecords);
-        }
         if cursor.remaining() / 4 < to_usize(event_count) {
             return Err(BadCommit::Cut);
         }
         let recorded_at = Timestamp::from_micros(recorded_at);
         let first_position = Position::new(first_position);
-        let view = Self { bytes, body, end, first_position, recorded_at, event_count };
-        if event_count == 0 || to_usize(event_count) > COMMIT_EVENTS_MAX {
-            return Err(BadCommit::Count(event_count));
+        let mut view = Self { bytes, body, end, first_position, recorded_at, event_count, states: end };
+        if (event_count == 0 && state_count == 0)
+            || to_usize(event_count) > COMMIT_EVENTS_MAX
+            || to_usize(state_count) > COMMIT_STATES_MAX
+        {
+            return Err(BadCommit::Count(event_count, state_count));
         }
         // The records lie one behind another and fill the body: so a commit has one form only, and a small body cannot
         // say that it holds many large records.
@@ -74,7 +78,22 @@ impl CommitView {
         for at in 0..event_count {
             next = view.check(at, next)?;
         }
-        if next == to_usize(end) { Ok(view) } else { Err(BadCommit::Gap) }
+        if state_count == 0 {
+            return if next == to_usize(end) { Ok(view) } else { Err(BadCommit::Gap) };
+        }
+        view.states = to_u32(next);
+        StateRecords::check(view.state_bytes(), state_count)?;
+        Ok(view)
+    }
+
+    /// Its changes of state, in their order.
+    pub(crate) fn states(&self) -> impl Iterator<Item = StateRecord<'_>> {
+        StateRecords::new(self.state_bytes())
+            .map(|record| record.unwrap_or_else(|_| unreachable!("{CHECKED}")))
+    }
+
+    fn state_bytes(&self) -> &[u8] {
+        self.bytes.get(to_usize(self.states)..to_usize(self.end)).unwrap_or_default()
     }
 
     /// How many events it has.

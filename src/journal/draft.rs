@@ -7,13 +7,16 @@
 //! offset size  field
 //!      0    8  recorded_at, microseconds since 1970, signed
 //!      8    4  event_count
-//!     12    4  zero: count of records of other kinds, for later versions
+//!     12    4  state_count
 //!     16 4×n  offset of each event record from the start of the body
 //!              event records, one after another
+//!              state records, one after another (src/state/record.rs)
 //! ```
+//! A commit has at least one record.
 
 use crate::disk::Seed;
-use crate::types::limits::{COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX};
+use crate::state::{StateChange, StateRecords};
+use crate::types::limits::{COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, COMMIT_STATES_MAX};
 use crate::types::{EventId, NewEvent, OverLimit, RecordedEvent, StreamName, Timestamp, Version};
 
 use super::frame::{FRAME_HEADER_BYTES, FrameHeader, FrameKind, header_crc_of, pad, padding_bytes};
@@ -27,6 +30,9 @@ pub(crate) struct CommitDraft {
     bytes: Vec<u8>,
     /// Where each event's record starts in `bytes`, and whether its occurred_at was given.
     records: Vec<(usize, bool)>,
+    /// Where the state records start in `bytes`, and how many there are.
+    states_at: usize,
+    state_count: usize,
 }
 
 /// What the leader gives a draft to make it a frame.
@@ -40,12 +46,14 @@ pub(crate) struct FrameFields {
 }
 
 impl CommitDraft {
-    /// The frame of these events, without versions.
+    /// The frame of these events, without versions, and of changes of state.
     pub(crate) fn encode<'a>(
         events: impl ExactSizeIterator<Item = (&'a StreamName, &'a NewEvent, EventId)> + Clone,
+        states: &[StateChange],
     ) -> Result<Self, OverLimit> {
         let count = events.len();
         OverLimit::check_count("commit", count, COMMIT_EVENTS_MAX)?;
+        OverLimit::check_count("changes of state of a commit", states.len(), COMMIT_STATES_MAX)?;
         let records_at = FRAME_HEADER_BYTES + BODY_HEADER_BYTES + 4 * count;
         let content: usize = events
             .clone()
@@ -54,6 +62,7 @@ impl CommitDraft {
                 names + event.metadata.len() + event.payload.len() + record::HEADER_BYTES_USIZE
             })
             .sum();
+        let content = content + states.iter().map(StateChange::record_bytes).sum::<usize>();
         // Checked before anything is allocated.
         OverLimit::check("commit", records_at + content, COMMIT_BYTES_MAX)?;
         let unpadded = records_at + content;
@@ -64,8 +73,11 @@ impl CommitDraft {
             records.push((bytes.len(), event.occurred_at.is_some()));
             record::encode(&mut bytes, stream, event, id)?;
         }
-        let mut draft = Self { bytes, records };
+        let states_at = bytes.len();
+        states.iter().try_for_each(|change| change.encode(&mut bytes))?;
+        let mut draft = Self { bytes, records, states_at, state_count: states.len() };
         draft.put(FRAME_HEADER_BYTES + 8, to_u32(count).to_le_bytes());
+        draft.put(FRAME_HEADER_BYTES + 12, to_u32(states.len()).to_le_bytes());
         for at in 0..count {
             let start = draft.records.get(at).map_or(0, |(start, _)| *start);
             let offset = to_u32(start - FRAME_HEADER_BYTES);
@@ -74,9 +86,29 @@ impl CommitDraft {
         Ok(draft)
     }
 
+    /// The same changes of state, and no events.
+    pub(crate) fn without_events(self) -> Self {
+        let Self { mut bytes, states_at, state_count, .. } = self;
+        let head = FRAME_HEADER_BYTES + BODY_HEADER_BYTES;
+        bytes.drain(head..states_at);
+        let mut draft = Self { bytes, records: Vec::new(), states_at: head, state_count };
+        draft.put(FRAME_HEADER_BYTES + 8, [0; 4]);
+        draft
+    }
+
     /// How many events it has.
     pub(crate) fn event_count(&self) -> usize {
         self.records.len()
+    }
+
+    /// Whether it changes state.
+    pub(crate) fn has_states(&self) -> bool {
+        self.state_count > 0
+    }
+
+    /// Its changes of state.
+    pub(crate) fn states(&self) -> StateRecords<'_> {
+        StateRecords::new(self.bytes.get(self.states_at..).unwrap_or_default())
     }
 
     /// Bytes of the frame it will be.
@@ -152,7 +184,7 @@ pub(super) mod tests {
         let events: Vec<_> =
             payloads.iter().map(|it| NewEvent::new("T", it.as_bytes().to_vec()).expect("event")).collect();
         let named: Vec<_> = events.iter().map(|event| (&name, event, EventId::from_bytes([1; 16]))).collect();
-        let draft = CommitDraft::encode(named.into_iter()).expect("draft");
+        let draft = CommitDraft::encode(named.into_iter(), &[]).expect("draft");
         let Chain { position, n, prev_header_crc } = Chain::START;
         let recorded_at = Timestamp::EPOCH;
         let fields = FrameFields { first_position: position, n, durable: 0, prev_header_crc, recorded_at };

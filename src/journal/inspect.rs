@@ -51,11 +51,16 @@ pub(crate) fn inspect_journal_file(
         match frame.commit {
             None => each(part),
             Some(commit) => {
+                let part = part
+                    .with("events", commit.event_count())
+                    .with("state records", commit.states().count())
+                    .with("recorded_at", commit.recorded_at().as_micros());
+                if commit.event_count() == 0 {
+                    return each(part);
+                }
                 let (first, stream) = commit.head(0);
                 each(
-                    part.with("events", commit.event_count())
-                        .with("recorded_at", commit.recorded_at().as_micros())
-                        .with("first stream", format_args!("{stream:?}"))
+                    part.with("first stream", format_args!("{stream:?}"))
                         .with("first version", first.version),
                 )
             }

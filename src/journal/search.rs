@@ -30,6 +30,8 @@ pub(crate) struct FoundFrame {
     /// The position of its first event, and the one behind its last.
     pub(crate) first_position: u64,
     pub(crate) end_position: u64,
+    /// Whether it changes state records.
+    pub(crate) has_states: bool,
     pub(crate) header_crc: u32,
     pub(crate) prev_header_crc: u32,
     /// The file it stands in, by its place in `Search::files`, and where in it.
@@ -172,12 +174,12 @@ impl Search {
         if bytes.len() as u64 != frame_bytes || !frame::is_whole(bytes, &header, seed) {
             return Ok(Here::Trace(header));
         }
-        let events = match header.kind {
-            FrameKind::Close => 0,
+        let (events, has_states) = match header.kind {
+            FrameKind::Close => (0, false),
             FrameKind::Commit => {
                 let (bytes, at) = window.share(offset);
                 match CommitView::new(bytes, at, header.body_len, header.first_position) {
-                    Ok(commit) => u64::from(commit.event_count()),
+                    Ok(commit) => (u64::from(commit.event_count()), commit.states().next().is_some()),
                     Err(_) => return Ok(Here::Trace(header)),
                 }
             }
@@ -190,6 +192,7 @@ impl Search {
             n: header.n,
             first_position: header.first_position,
             end_position,
+            has_states,
             header_crc,
             prev_header_crc: header.prev_header_crc,
             file: u32::try_from(self.files.len().saturating_sub(1)).unwrap_or(u32::MAX),
@@ -302,6 +305,7 @@ pub(super) mod tests {
             n,
             first_position: position,
             end_position: position + 1,
+            has_states: false,
             header_crc,
             prev_header_crc,
             file: 0,

@@ -11,6 +11,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 use crate::error::Result;
+use crate::state::StateTable;
 
 use super::directory::Directory;
 use super::event_block::EventBlock;
@@ -48,6 +49,8 @@ pub(super) enum Holder {
 /// Which block of a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Part {
+    /// Read when a store is opened, and never kept.
+    State,
     Directory,
     Filter,
     Types,
@@ -66,6 +69,7 @@ pub(super) enum Block {
     Filter(Arc<NameFilter>),
     Directory(Arc<Directory>),
     Runs(Arc<RunsBlock>),
+    State(StateTable),
 }
 
 /// Blocks of segments in memory. Shared by all segments of a store.
@@ -107,6 +111,7 @@ impl Block {
             Self::Filter(block) => block.memory_bytes(),
             Self::Directory(block) => block.memory_bytes(),
             Self::Runs(block) => block.memory_bytes(),
+            Self::State(states) => states.bytes(),
         }
     }
 }

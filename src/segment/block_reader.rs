@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::state::StateTable;
 use crate::types::EventTableBuilder;
 
 use super::block_cache::{Block, BlockKey, Holder, Part};
@@ -48,6 +49,15 @@ impl Segment {
         let Some(place) = self.section(Part::Types) else { return Ok(None) };
         match self.cached(Part::Types, || self.read(place).map(|(_, block)| block))? {
             Block::Types(types) => Ok(Some(types)),
+            _ => unreachable!("{ANOTHER_KIND}"),
+        }
+    }
+
+    /// The state records as they were behind its last commit, read from the file.
+    pub(crate) fn states(&self) -> Result<StateTable> {
+        let Some(place) = self.section(Part::State) else { return Ok(StateTable::default()) };
+        match self.read(place)? {
+            (_, Block::State(states)) => Ok(states),
             _ => unreachable!("{ANOTHER_KIND}"),
         }
     }
@@ -103,10 +113,12 @@ impl Segment {
         self.cache.get(BlockKey { of: Holder::Segment(self.identity.number), part }, load)
     }
 
-    /// Where a block lies that the footer tells of; `None` when the segment has none. Of the types only the block says how many.
+    /// Where a block lies that the footer tells of; `None` when the segment has none. Of types and state records only the
+    /// block says how many.
     pub(super) fn section(&self, part: Part) -> Option<BlockPlace> {
         let footer = &self.footer;
         let (kind, offset, bytes, count) = match part {
+            Part::State => (BlockKind::State, footer.state_offset(), u64::from(footer.state_bytes), 0),
             Part::Types => (BlockKind::Types, footer.types_offset(), footer.types_bytes, 0),
             Part::Filter => {
                 (BlockKind::Filter, footer.filter_offset(), footer.filter_bytes, footer.totals.streams)
@@ -174,10 +186,11 @@ impl Segment {
                 let position = footer.start.position.saturating_add(u64::from(first));
                 Block::Order(Arc::new(OrderBlock::decode(raw.to_vec(), position, count, events)?))
             }
+            BlockKind::State => Block::State(StateTable::decode(raw, count)?),
             BlockKind::Types => Block::Types(Arc::new(TypeTable::decode(raw, count, events)?)),
             BlockKind::Filter => Block::Filter(Arc::new(NameFilter::decode(raw)?)),
             BlockKind::Directory => {
-                let end = footer.types_offset();
+                let end = footer.state_offset();
                 Block::Directory(Arc::new(Directory::decode(raw, footer.blocks, footer.totals, end)?))
             }
             BlockKind::Runs => return Err(BadBlock::Misplaced),

@@ -68,7 +68,7 @@ impl Contents {
             }
             Block::Types(types) => self.types = Some(types),
             Block::Filter(filter) => self.filter = Some(filter),
-            Block::Directory(_) | Block::Runs(_) => {}
+            Block::State(_) | Block::Directory(_) | Block::Runs(_) => {}
         }
     }
 

@@ -43,7 +43,8 @@ impl Segment {
             Ok(_) => found.push(Fault::new(0, "the segment is not the one that was opened")),
             Err(error) => found.push(Fault::of(error, 0)),
         }
-        let sections = [Part::Types, Part::Filter, Part::Directory].map(|part| self.section(part));
+        let sections =
+            [Part::State, Part::Types, Part::Filter, Part::Directory].map(|part| self.section(part));
         let (mut directory, mut contents) = (None, Contents::new(self));
         for place in sections.into_iter().flatten() {
             match self.read(place) {
@@ -80,7 +81,7 @@ impl Segment {
 
     /// Looks at block after block, without a directory, as far as one leads to the next: up to the first that is damaged.
     fn walk(&self, found: &mut Vec<Fault>) {
-        let (mut offset, end) = (HEADER_BYTES as u64, self.footer.types_offset());
+        let (mut offset, end) = (HEADER_BYTES as u64, self.footer.state_offset());
         while offset < end {
             let mut envelope = [0; ENVELOPE_BYTES];
             let told = match read_some_at(&*self.disk_file, &mut envelope, offset) {

@@ -139,7 +139,11 @@ impl Directory {
             BlockKind::Streams => (events, streams),
             BlockKind::Ids => (events + streams, ids),
             BlockKind::Order => (events + streams + ids, order),
-            BlockKind::Types | BlockKind::Filter | BlockKind::Directory | BlockKind::Runs => (0, 0),
+            BlockKind::State
+            | BlockKind::Types
+            | BlockKind::Filter
+            | BlockKind::Directory
+            | BlockKind::Runs => (0, 0),
         };
         start..start + count
     }

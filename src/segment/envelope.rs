@@ -19,6 +19,8 @@ use std::path::Path;
 
 use crate::disk::{Cursor, Seed, put_u16, put_u32};
 use crate::error::{Error, ErrorKind};
+use crate::state::BadState;
+use crate::types::limits::STATES_BYTES_MAX;
 
 use super::compress;
 
@@ -37,6 +39,8 @@ pub(super) enum BlockKind {
     Directory = 7,
     /// Of a tier; those of filter and directory stand behind it.
     Runs = 8,
+    /// Stands before that of types.
+    State = 9,
 }
 
 /// What an envelope says of its block.
@@ -72,6 +76,8 @@ pub(super) enum BadBlock {
     Compressed,
     #[error("{0}")]
     Content(&'static str),
+    #[error(transparent)]
+    State(#[from] BadState),
 }
 
 impl From<&'static str> for BadBlock {
@@ -105,6 +111,7 @@ impl BlockKind {
             Self::Filter => "block of the filter",
             Self::Directory => "block of the directory",
             Self::Runs => "block of runs",
+            Self::State => "block of state",
         }
     }
 
@@ -118,6 +125,7 @@ impl BlockKind {
             6 => Self::Filter,
             7 => Self::Directory,
             8 => Self::Runs,
+            9 => Self::State,
             _ => return None,
         })
     }
@@ -198,6 +206,7 @@ impl BlockKind {
             Self::Order => Some(super::order_block::RAW_BYTES_MAX),
             Self::Types => Some(super::type_table::RAW_BYTES_MAX),
             Self::Runs => Some(super::tier::RUNS_RAW_BYTES_MAX),
+            Self::State => Some(STATES_BYTES_MAX),
             Self::Filter | Self::Directory => None,
         }
     }
@@ -247,7 +256,7 @@ mod tests {
             Envelope::likely(&changed)
         };
         // No kind, an unknown kind, an unknown codec, no zeros, lengths that differ, a length past any limit.
-        for (at, value) in [(0, 0), (0, 9), (1, 3), (2, 1), (3, 1), (4, 15), (8, 13), (7, 0xff)] {
+        for (at, value) in [(0, 0), (0, 10), (1, 3), (2, 1), (3, 1), (4, 15), (8, 13), (7, 0xff)] {
             assert_eq!(with(at, value), None, "{value} at {at}");
         }
         assert_eq!(with(12, 9), Some(block.len() as u64), "any place in the segment");

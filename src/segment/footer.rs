@@ -3,15 +3,15 @@
 //! ```text
 //! offset size  field
 //!      0    8  magic "annalsF" and a zero
-//!      8    4  format version: 1
-//!     12    4  zero
+//!      8    4  format version: 1, or 2 if there is a block of state
+//!     12    4  bytes of the block of state, with its envelope; 0 if there is none
 //!     16   16  store id
 //!     32    8  segment number
 //!     40    8  length of the file
 //!     48    8  bytes of all blocks of events, decompressed
 //!     56    4  count of events
 //!     60    4  count of streams
-//!     64    8  count of commits
+//!     64    8  count of commits that have events
 //!     72    4  count of blocks of events
 //!     76    4  of streams
 //!     80    4  of ids
@@ -26,7 +26,7 @@
 //!    184    4  count of streams whose first event of all it holds
 //!    188    4  checksum of bytes 0 to 187
 //! ```
-//! The blocks of types, filter and directory lie right before the footer, in this order.
+//! The blocks of state, types, filter and directory lie right before the footer, in this order.
 
 use std::path::Path;
 
@@ -88,6 +88,7 @@ pub(super) struct Footer {
     pub(super) end: Chain,
     pub(super) recorded: Span,
     pub(super) occurred: Span,
+    pub(super) state_bytes: u32,
     pub(super) types_bytes: u64,
     pub(super) filter_bytes: u64,
     pub(super) directory_bytes: u64,
@@ -99,7 +100,7 @@ impl Footer {
     /// The footer's bytes.
     pub(super) fn encode(&self, identity: Identity) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(FOOTER_BYTES);
-        identity.put(&mut bytes, MAGIC);
+        identity.put(&mut bytes, MAGIC, self.state_bytes);
         put_u64(&mut bytes, self.file_bytes);
         put_u64(&mut bytes, self.raw_bytes);
         put_u32(&mut bytes, self.totals.events);
@@ -135,8 +136,9 @@ impl Footer {
         file_bytes: u64,
     ) -> Result<Self> {
         let offset = file_bytes.saturating_sub(FOOTER_BYTES as u64);
-        identity.check(bytes, MAGIC, path, offset)?;
-        let fields = bytes.get(IDENTITY_BYTES..).and_then(|fields| Self::parse(&mut Cursor::new(fields)));
+        let state_bytes = identity.check(bytes, MAGIC, path, offset)?;
+        let fields = bytes.get(IDENTITY_BYTES..);
+        let fields = fields.and_then(|fields| Self::parse(&mut Cursor::new(fields), state_bytes));
         let footer = fields.ok_or_else(|| Error::corrupt(path, offset, "the segment's footer is cut"))?;
         match footer.check(file_bytes) {
             Ok(()) => Ok(footer),
@@ -144,7 +146,7 @@ impl Footer {
         }
     }
 
-    fn parse(cursor: &mut Cursor<'_>) -> Option<Self> {
+    fn parse(cursor: &mut Cursor<'_>, state_bytes: u32) -> Option<Self> {
         let span = |cursor: &mut Cursor<'_>| {
             let (least, greatest) = (cursor.i64()?, cursor.i64()?);
             Some(Span { least: Timestamp::from_micros(least), greatest: Timestamp::from_micros(greatest) })
@@ -164,6 +166,7 @@ impl Footer {
             end: read_chain(cursor)?,
             recorded: span(cursor)?,
             occurred: span(cursor)?,
+            state_bytes,
             types_bytes: cursor.u64()?,
             filter_bytes: cursor.u64()?,
             directory_bytes: cursor.u64()?,
@@ -198,7 +201,8 @@ impl Footer {
         if spans.iter().any(|span| span.least > span.greatest) {
             return Err("times in the segment's footer are the wrong way round");
         }
-        let sections = [self.types_bytes, self.filter_bytes, self.directory_bytes];
+        let sections =
+            [u64::from(self.state_bytes), self.types_bytes, self.filter_bytes, self.directory_bytes];
         let is_block = |bytes: u64| bytes == 0 || bytes >= ENVELOPE_BYTES as u64;
         let fixed = (HEADER_BYTES + FOOTER_BYTES) as u64;
         let sum = sections.iter().try_fold(fixed, |sum, bytes| sum.checked_add(*bytes));
@@ -216,9 +220,13 @@ impl Footer {
         self.directory_offset() - self.filter_bytes
     }
 
-    /// Where the block of types lies, and the blocks that the directory tells of end.
     pub(super) fn types_offset(&self) -> u64 {
         self.filter_offset() - self.types_bytes
+    }
+
+    /// Where the block of state lies, and the blocks that the directory tells of end.
+    pub(super) fn state_offset(&self) -> u64 {
+        self.types_offset() - u64::from(self.state_bytes)
     }
 
     /// What its events lie within.

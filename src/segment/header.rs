@@ -19,7 +19,9 @@ use crate::disk::{Cursor, Seed, put_u32, put_u64};
 use crate::error::{Error, ErrorKind, Result};
 use crate::types::{Chain, StoreId};
 
-pub(super) const FORMAT_VERSION: u32 = 1;
+/// Without state records, and with them.
+const FORMAT_VERSION: u32 = 1;
+const FORMAT_VERSION_STATE: u32 = 2;
 pub(super) const HEADER_BYTES: usize = 64;
 const CHECKED_BYTES: usize = 60;
 const MAGIC: [u8; 8] = *b"annalsG\0";
@@ -37,17 +39,18 @@ impl Identity {
         Seed::of_segment(self.store, self.number)
     }
 
-    /// Appends what header and footer begin with.
-    pub(super) fn put(self, bytes: &mut Vec<u8>, magic: [u8; 8]) {
+    /// Appends what header and footer begin with. A footer tells how long the block of state is, if there is one.
+    pub(super) fn put(self, bytes: &mut Vec<u8>, magic: [u8; 8], state_bytes: u32) {
         bytes.extend_from_slice(&magic);
-        put_u32(bytes, FORMAT_VERSION);
-        put_u32(bytes, 0);
+        put_u32(bytes, if state_bytes == 0 { FORMAT_VERSION } else { FORMAT_VERSION_STATE });
+        put_u32(bytes, state_bytes);
         bytes.extend_from_slice(&self.store.to_bytes());
         put_u64(bytes, self.number);
     }
 
-    /// Checks what header or footer begin with, and the checksum of all but the last four bytes. They lie at `offset`.
-    pub(super) fn check(self, bytes: &[u8], magic: [u8; 8], path: &Path, offset: u64) -> Result<()> {
+    /// Checks what header or footer begin with, and the checksum of all but the last four bytes. They lie at `offset`. How long
+    /// the block of state is.
+    pub(super) fn check(self, bytes: &[u8], magic: [u8; 8], path: &Path, offset: u64) -> Result<u32> {
         let bad = |at: u64, what: &str| Error::corrupt(path, offset + at, what);
         let mut cursor = Cursor::new(bytes);
         if cursor.array() != Some(magic) {
@@ -57,24 +60,25 @@ impl Identity {
         let crc = bytes.split_last_chunk::<4>();
         let is_sound =
             crc.is_some_and(|(checked, crc)| self.seed().checksum(&[checked]).to_le_bytes() == *crc);
-        if is_sound && version > FORMAT_VERSION {
+        if is_sound && version > FORMAT_VERSION_STATE {
             return Err(Error::new(
                 ErrorKind::UnsupportedVersion,
-                format!("{}: segment format {version} is newer than {FORMAT_VERSION}", path.display()),
+                format!("{}: segment format {version} is newer than {FORMAT_VERSION_STATE}", path.display()),
             ));
         }
-        let zeros = cursor.u32();
+        let state_bytes = cursor.u32().unwrap_or_default();
+        let expected = if state_bytes == 0 { FORMAT_VERSION } else { FORMAT_VERSION_STATE };
         if cursor.array().map(StoreId::from_bytes) != Some(self.store) {
             return Err(bad(16, "the segment belongs to another store, or its store id is damaged"));
         }
         let number = cursor.u64();
-        if !is_sound || version != FORMAT_VERSION || zeros != Some(0) {
+        if !is_sound || version != expected {
             return Err(bad(bytes.len() as u64 - 4, "checksum of the segment's header or footer differs"));
         }
         if number != Some(self.number) {
             return Err(bad(32, "the segment has another number than its name"));
         }
-        Ok(())
+        Ok(state_bytes)
     }
 }
 
@@ -106,7 +110,7 @@ pub(super) fn read_chain(cursor: &mut Cursor<'_>) -> Option<Chain> {
 /// The header's bytes.
 pub(super) fn encode(identity: Identity, start: Chain) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES);
-    identity.put(&mut bytes, MAGIC);
+    identity.put(&mut bytes, MAGIC, 0);
     put_chain(&mut bytes, start);
     let crc = identity.seed().checksum(&[&bytes]);
     put_u32(&mut bytes, crc);
@@ -115,7 +119,9 @@ pub(super) fn encode(identity: Identity, start: Chain) -> Vec<u8> {
 
 /// What comes before the segment's first event, as its header says.
 pub(super) fn decode(bytes: &[u8; HEADER_BYTES], identity: Identity, path: &Path) -> Result<Chain> {
-    identity.check(bytes, MAGIC, path, 0)?;
+    if identity.check(bytes, MAGIC, path, 0)? > 0 {
+        return Err(Error::corrupt(path, 12, "the segment's header tells of state records"));
+    }
     let chain = bytes.get(40..CHECKED_BYTES).and_then(|chain| read_chain(&mut Cursor::new(chain)));
     chain.ok_or_else(|| Error::corrupt(path, 40, "the segment's header is cut"))
 }

@@ -91,6 +91,7 @@ fn with_footer(part: FilePart, footer: &Footer) -> FilePart {
         .with("new streams", footer.new_streams)
         .with("commits", footer.commits)
         .with("raw bytes", footer.raw_bytes)
+        .with("state bytes", footer.state_bytes)
         .with("blocks of events", footer.blocks.events)
         .with("of streams", footer.blocks.streams)
         .with("of ids", footer.blocks.ids)

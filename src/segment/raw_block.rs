@@ -20,7 +20,7 @@ pub(super) fn read_block(file: &dyn DiskFile, path: &Path, place: BlockPlace) ->
 }
 
 /// What the envelope of a block says, and its bytes, decompressed: the checksum holds, and it is the block of this place. Of
-/// the types only the block says how many. `scratch` is for decompressing.
+/// types and state records only the block says how many. `scratch` is for decompressing.
 pub(super) fn open_raw<'a>(
     block: &'a [u8],
     place: BlockPlace,
@@ -29,7 +29,7 @@ pub(super) fn open_raw<'a>(
 ) -> Result<(Envelope, &'a [u8]), BadBlock> {
     let (envelope, stored) = Envelope::open(block, seed)?;
     let Envelope { kind, first, count, .. } = envelope;
-    let is_counted = kind == BlockKind::Types || count == place.count;
+    let is_counted = matches!(kind, BlockKind::Types | BlockKind::State) || count == place.count;
     if kind != place.kind || first != place.first || !is_counted {
         return Err(BadBlock::Misplaced);
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{Disk, DiskFile, OpenMode, Seed, list_own_dir, number_of, read_some_at};
 use crate::error::{Error, ErrorKind, Result};
+use crate::state::StateTable;
 use crate::types::limits::JOURNAL_FILE_BYTES_MAX;
 use crate::types::{Chain, RecordedEvent, StoreId, Timestamp};
 
@@ -42,6 +43,8 @@ pub(crate) struct FoundSegment {
     pub(crate) events: u64,
     /// The least and the greatest of their positions.
     pub(crate) positions: Option<(u64, u64)>,
+    /// Where its state records lie, if it has some.
+    state: FoundState,
     seed: Seed,
     blocks: Vec<FoundBlock>,
     /// Bytes of these blocks, decompressed.
@@ -54,11 +57,21 @@ struct FoundBlock {
     bytes: u64,
 }
 
+/// What was found of a segment's state records.
+#[derive(Debug, Clone, Copy)]
+enum FoundState {
+    /// The footer says that there are none.
+    None,
+    Block(FoundBlock),
+    Lost,
+}
+
 /// What a file's header and footer tell.
 struct Told {
     identity: Option<Identity>,
     start: Option<Chain>,
     end: Option<Chain>,
+    has_no_states: bool,
 }
 
 /// Searches all files in the directory of segments, whatever their names. What cannot be opened or read,
@@ -131,7 +144,7 @@ fn head(file: &dyn DiskFile) -> Option<[u8; HEADER_BYTES]> {
 
 /// Header and footer, each believed when it is sound and of this store.
 fn told(file: &dyn DiskFile, file_bytes: u64, store: StoreId, path: &Path) -> Result<Told> {
-    let mut told = Told { identity: None, start: None, end: None };
+    let mut told = Told { identity: None, start: None, end: None, has_no_states: false };
     let newer = |error: &Error| error.kind() == ErrorKind::UnsupportedVersion;
     if let Some(bytes) = head(file)
         && let Some(identity) = header::claim(&bytes).filter(|identity| identity.store == store)
@@ -152,6 +165,7 @@ fn told(file: &dyn DiskFile, file_bytes: u64, store: StoreId, path: &Path) -> Re
                 told.identity = told.identity.or(Some(identity));
                 told.start = told.start.or(Some(footer.start));
                 told.end = Some(footer.end);
+                told.has_no_states = footer.state_bytes == 0;
             }
             Err(error) if newer(&error) => return Err(error),
             Err(_) => {}
@@ -161,10 +175,10 @@ fn told(file: &dyn DiskFile, file_bytes: u64, store: StoreId, path: &Path) -> Re
 }
 
 /// What events may say of themselves when nothing else tells.
-fn bounds(told: &Told) -> Bounds {
+fn bounds(start: Option<Chain>, end: Option<Chain>) -> Bounds {
     let times = Timestamp::MIN..=Timestamp::MAX;
-    let start = told.start.map_or(0, |start| start.position);
-    let end = told.end.map_or(u64::MAX, |end| end.position);
+    let start = start.map_or(0, |start| start.position);
+    let end = end.map_or(u64::MAX, |end| end.position);
     Bounds { positions: start..end, recorded: times.clone(), occurred: times }
 }
 
@@ -181,13 +195,14 @@ struct Search<'a> {
 impl Search<'_> {
     /// All blocks of events; `None` when the file cannot be read, or is no segment.
     fn all(&mut self, told: &Told) -> Result<Option<FoundSegment>> {
-        let bounds = bounds(told);
+        let bounds = bounds(told.start, told.end);
         let mut found = FoundSegment {
             path: self.path.to_owned(),
             start: told.start,
             end: told.end,
             events: 0,
             positions: None,
+            state: if told.has_no_states { FoundState::None } else { FoundState::Lost },
             seed: Seed::of_segment(StoreId::from_bytes([0; 16]), 0),
             blocks: Vec::new(),
             raw_bytes: 0,
@@ -212,6 +227,9 @@ impl Search<'_> {
             {
                 found.take_in(FoundBlock { offset: at, bytes }, &block);
                 found.raw_bytes = raw_bytes;
+            }
+            if envelope.kind == BlockKind::State && decode_states(envelope, &stored).is_some() {
+                found.state = FoundState::Block(FoundBlock { offset: at, bytes });
             }
         }
         found.seed = self.seeds.first().copied().unwrap_or(found.seed);
@@ -264,7 +282,23 @@ fn decode(
     }
 }
 
+fn decode_states(envelope: Envelope, stored: &[u8]) -> Option<StateTable> {
+    StateTable::decode(envelope.raw(stored, &mut Vec::new()).ok()?, envelope.count).ok()
+}
+
 impl FoundSegment {
+    /// The state records behind its last commit, as far as they can be read.
+    pub(crate) fn states(&self, disk: &dyn Disk) -> Option<StateTable> {
+        let place = match self.state {
+            FoundState::None => return Some(StateTable::default()),
+            FoundState::Block(place) => place,
+            FoundState::Lost => return None,
+        };
+        let file = disk.open(&self.path, OpenMode::Read).ok()?;
+        let (envelope, stored) = self.read_block(&*file, place)?;
+        decode_states(envelope, &stored)
+    }
+
     fn take_in(&mut self, place: FoundBlock, block: &EventBlock) {
         self.blocks.push(place);
         for position in block.ordinals().map(|ordinal| block.position(ordinal)) {
@@ -277,14 +311,19 @@ impl FoundSegment {
     /// The events that were found, block by block. What has changed since is left out.
     pub(crate) fn read(&self, disk: &dyn Disk) -> Vec<RecordedEvent> {
         let Ok(file) = disk.open(&self.path, OpenMode::Read) else { return Vec::new() };
-        let told = Told { identity: None, start: self.start, end: self.end };
-        let bounds = bounds(&told);
+        let bounds = bounds(self.start, self.end);
         let blocks = self.blocks.iter().filter_map(|place| {
-            let mut bytes = vec![0; usize::try_from(place.bytes).ok()?];
-            let count = read_some_at(&*file, &mut bytes, place.offset).ok()?;
-            let (envelope, stored) = Envelope::open(bytes.get(..count)?, self.seed).ok()?;
-            decode(envelope, stored, &bounds, &self.path, place.offset).ok()?
+            let (envelope, stored) = self.read_block(&*file, *place)?;
+            decode(envelope, &stored, &bounds, &self.path, place.offset).ok()?
         });
         blocks.flat_map(|block| block.ordinals().map(move |ordinal| block.event(ordinal))).collect()
+    }
+
+    /// A block that was found, if it is there still.
+    fn read_block(&self, file: &dyn DiskFile, place: FoundBlock) -> Option<(Envelope, Vec<u8>)> {
+        let mut bytes = vec![0; usize::try_from(place.bytes).ok()?];
+        let count = read_some_at(file, &mut bytes, place.offset).ok()?;
+        let (envelope, stored) = Envelope::open(bytes.get(..count)?, self.seed).ok()?;
+        Some((envelope, stored.to_vec()))
     }
 }

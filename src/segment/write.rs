@@ -1,4 +1,4 @@
-//! Writing a segment, in this order: header; blocks of events while they come; streams, ids, order, types, filter, directory from
+//! Writing a segment, in this order: header; blocks of events while they come; streams, ids, order, state, types, filter, directory from
 //! tables in memory; footer. The file has its name only when all of it is durable.
 //!
 //! In memory beside the tables are one block and one piece of output. The tables take 8 bytes an event, 8 bytes a stream and the
@@ -9,6 +9,7 @@ use std::path::Path;
 
 use crate::disk::{CreateFailure, Disk, create_complete, file_name};
 use crate::error::Result;
+use crate::state::StateTable;
 use crate::types::{Chain, Compression, Extension, RecordedEvent, StoreId, Version};
 
 use super::directory::{DirectoryBuilder, Totals};
@@ -44,13 +45,14 @@ pub(crate) struct SealedEvent {
     pub(crate) extension: Extension,
 }
 
-/// Writes a segment of these events to `dir`: all from `start` to `end`, ascending by stream and version. An error among them
-/// leaves no file. When this returns, the file is durable under its name.
+/// Writes a segment of these events to `dir`: all from `start` to `end`, ascending by stream and version; and of the state records
+/// as they are at `end`. An error among the events leaves no file. When this returns, the file is durable under its name.
 pub(crate) fn write_segment(
     disk: &dyn Disk,
     dir: &Path,
     new: NewSegment,
     events: &mut dyn Iterator<Item = Result<SealedEvent>>,
+    states: &StateTable,
 ) -> Result<(), CreateFailure> {
     let path = dir.join(file_name(new.number));
     let mut failed = None;
@@ -67,7 +69,7 @@ pub(crate) fn write_segment(
                 }
             }
         }
-        writer.finish(identity)
+        writer.finish(identity, states)
     });
     match (created, failed) {
         (Err(_), Some(error)) => Err(CreateFailure::Unchanged(error)),
@@ -233,7 +235,7 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn finish(mut self, identity: Identity) -> io::Result<()> {
+    fn finish(mut self, identity: Identity, states: &StateTable) -> io::Result<()> {
         self.finish_stream();
         self.finish_block()?;
         assert!(self.events as usize == self.tables.ordinals.len(), "all events of a segment come");
@@ -246,6 +248,11 @@ impl<'a> Writer<'a> {
             let stored = output.put_block(RawBlock { kind, first: 0, count, bytes })?;
             Ok::<_, io::Error>(u64::from(stored) + ENVELOPE_BYTES as u64)
         };
+        let state_bytes = match u32::try_from(states.len()) {
+            Ok(count) if count > 0 => put(BlockKind::State, count, &states.encode())?,
+            _ => 0,
+        };
+        let state_bytes = u32::try_from(state_bytes).map_err(|_| io::ErrorKind::FileTooLarge)?;
         let types_bytes = types.map_or(Ok(0), |(count, bytes)| put(BlockKind::Types, count, &bytes))?;
         let filter_bytes = filter.map_or(Ok(0), |bytes| put(BlockKind::Filter, streams, &bytes))?;
         let blocks_count = u32::try_from(blocks.sum()).unwrap_or(u32::MAX);
@@ -260,6 +267,7 @@ impl<'a> Writer<'a> {
             end: new.end,
             recorded: self.recorded,
             occurred: self.occurred,
+            state_bytes,
             types_bytes,
             filter_bytes,
             directory_bytes,

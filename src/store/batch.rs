@@ -11,7 +11,8 @@ use serde::de::DeserializeOwned;
 use crate::codec::{Codec, DefaultCodec};
 use crate::commit::{Request, StreamCheck};
 use crate::error::{Error, Result};
-use crate::types::{BatchReceipt, Durability, ExpectedVersion, NewEvent, StreamName, Timestamp};
+use crate::state::{StateChange, checkpoint_at};
+use crate::types::{BatchReceipt, Durability, ExpectedVersion, NewEvent, Position, StreamName, Timestamp};
 
 use super::inner::Inner;
 use super::{Draft, typed};
@@ -49,6 +50,7 @@ pub struct Batch<C = DefaultCodec> {
     streams: Vec<StreamCheck>,
     numbers: HashMap<StreamName, usize>,
     events: Vec<(usize, NewEvent)>,
+    states: Vec<StateChange>,
     durability: Durability,
     recorded_at: Option<Timestamp>,
     /// The first thing that went wrong while the batch was put together; told by `commit`.
@@ -64,6 +66,7 @@ impl<C> Batch<C> {
             streams: Vec::new(),
             numbers: HashMap::new(),
             events: Vec::new(),
+            states: Vec::new(),
             recorded_at: None,
             failed: None,
             codec: PhantomData,
@@ -72,8 +75,9 @@ impl<C> Batch<C> {
 
     /// The same batch, encoding what is added from now on with another codec.
     pub fn with_codec<D: Codec>(self) -> Batch<D> {
-        let Self { store, streams, numbers, events, durability, recorded_at, failed, codec: _ } = self;
-        Batch { store, streams, numbers, events, durability, recorded_at, failed, codec: PhantomData }
+        let Self { store, streams, numbers, events, states, durability, recorded_at, failed, codec: _ } =
+            self;
+        Batch { store, streams, numbers, events, states, durability, recorded_at, failed, codec: PhantomData }
     }
 
     /// Adds raw events to a stream.
@@ -92,6 +96,51 @@ impl<C> Batch<C> {
     /// Adds no event, only what must hold of a stream for the batch to be accepted.
     pub fn check(self, stream: impl AsRef<str>, expected: impl Into<ExpectedVersion>) -> Self {
         self.add(stream.as_ref(), expected.into(), |_, _| Ok(()))
+    }
+
+    /// Puts a checkpoint at a position: of the next event that its owner will read, such as [`Subscription::position`]. It moves
+    /// with what else is in the batch, or not at all; [`Store::checkpoint`] tells where it is. If the events of the batch are there
+    /// already, it is moved all the same. Of several for one name the last counts.
+    ///
+    /// So whoever handles an event, appends what follows from it and moves the checkpoint in one batch has done it once,
+    /// whenever the process ends:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use annals::{ExpectedVersion, Filter, NewEvent, Position, Store, Update};
+    /// # let dir = tempfile::tempdir()?;
+    /// # let store = Store::open(dir.path().join("shop"))?;
+    /// let order = store.stream("order-1")?;
+    /// order.append_raw(ExpectedVersion::NoStream, [NewEvent::new("Paid", *b"1200")?])?;
+    ///
+    /// let orders = store.subscribe().filter(Filter::new().category("order"));
+    /// let mut orders = orders.from_checkpoint("points").start()?;
+    /// while let Some(Update::Event(paid)) = orders.next(Duration::ZERO)? {
+    ///     let points = NewEvent::new("PointsEarned", paid.payload().to_vec())?;
+    ///     let batch = store.batch().append_raw("points-ada", ExpectedVersion::Any, [points]);
+    ///     batch.checkpoint("points", orders.position()).commit()?;
+    /// }
+    /// assert_eq!(store.checkpoint("points"), Some(Position::new(1)));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// [`Subscription::position`]: crate::Subscription::position
+    /// [`Store::checkpoint`]: crate::Store::checkpoint
+    pub fn checkpoint(self, name: impl AsRef<str>, position: Position) -> Self {
+        self.change_checkpoint(name.as_ref(), Some(position))
+    }
+
+    /// Takes a checkpoint away, as if there had never been one.
+    pub fn remove_checkpoint(self, name: impl AsRef<str>) -> Self {
+        self.change_checkpoint(name.as_ref(), None)
+    }
+
+    fn change_checkpoint(mut self, name: &str, position: Option<Position>) -> Self {
+        match checkpoint_at(name, position) {
+            Ok(change) => self.states.push(change),
+            Err(past) => self.failed = self.failed.or_else(|| Some(past.into())),
+        }
+        self
     }
 
     /// What the answer to this batch means, if not what the store's options say.
@@ -114,10 +163,10 @@ impl<C> Batch<C> {
     /// event that would not come back as it is, `StorageFull`, `Io`, `Exhausted`, `Closed`, `ReadOnly`, `Poisoned`: nothing was
     /// written. `Indeterminate`: the batch may be on disk; reopen and retry with the same ids.
     pub fn commit(self) -> Result<BatchReceipt> {
-        let Self { store, streams, events, durability, recorded_at, failed, .. } = self;
+        let Self { store, streams, events, states, durability, recorded_at, failed, .. } = self;
         match failed {
             Some(error) => Err(error),
-            None => commit(&store, streams, &events, durability, recorded_at),
+            None => commit(&store, streams, &events, &states, durability, recorded_at),
         }
     }
 
@@ -180,6 +229,7 @@ impl<C> fmt::Debug for Batch<C> {
         f.debug_struct("Batch")
             .field("streams", &self.streams)
             .field("events", &self.events.len())
+            .field("states", &self.states)
             .field("durability", &self.durability)
             .field("failed", &self.failed)
             .finish_non_exhaustive()
@@ -191,9 +241,11 @@ pub(super) fn commit(
     store: &Inner,
     streams: Vec<StreamCheck>,
     events: &[(usize, NewEvent)],
+    states: &[StateChange],
     durability: Durability,
     recorded_at: Option<Timestamp>,
 ) -> Result<BatchReceipt> {
-    let request = Request::encode(streams, events, durability, recorded_at, &store.ids, store.clock.now())?;
+    let now = store.clock.now();
+    let request = Request::encode(streams, events, states, durability, recorded_at, &store.ids, now)?;
     store.commit(request)
 }

@@ -89,7 +89,10 @@ impl Following {
         let sealed = go_on(&*self.disk, &self.root, &manifest, &self.cache, &known, self.begin.file)?;
         let sealed = with_tiers(&*self.disk, &self.root, self.store, &self.cache, sealed);
         let begin = Begin { file: manifest.oldest_journal, follows: sealed.end() };
-        log.index.change(|tables| tables.seal(sealed, begin.file));
+        // What was not followed to its end before it was sealed is known from the segments only.
+        let has_missed = self.follower.last_n() < begin.follows.n.saturating_sub(1);
+        let states = has_missed.then(|| sealed.states()).transpose()?;
+        log.index.change(|tables| tables.seal(sealed, begin.file, states));
         (self.begin.file..begin.file).for_each(|number| log.files.remove(number));
         self.follower.begin_at(begin);
         self.begin = begin;

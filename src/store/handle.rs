@@ -321,6 +321,8 @@ impl Store {
             head: Position::new(tables.head()),
             streams: tables.stream_count(),
             commits: tables.commit_count(),
+            checkpoints: tables.states().len() as u64,
+            checkpoint_bytes: tables.states().bytes() as u64,
             journal_files,
             journal_bytes,
             backlog_files: upkeep.backlog_files,

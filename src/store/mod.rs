@@ -1,6 +1,7 @@
 //! Floor 6: puts the floors below together: opening, handles, builders, closing, verifying, statistics.
 
 mod batch;
+mod checkpoints;
 mod draft;
 mod following;
 mod handle;
@@ -15,6 +16,7 @@ mod recovery_report;
 mod salvage;
 mod salvage_report;
 mod salvage_sealed;
+mod salvage_states;
 mod sealer;
 mod stats;
 mod stream;

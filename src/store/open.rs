@@ -54,7 +54,8 @@ pub(super) fn open(options: Options, path: &Path) -> Result<Store> {
     let cache = Arc::new(BlockCache::new(options.block_cache_bytes_max));
     let (sealed, begin) = open_sealed(disk, &root, &manifest, &cache)?;
     let files = Arc::new(Files::default());
-    let mut tables = Tables::new(sealed, Arc::clone(&files), options.recent_bytes_max);
+    let states = sealed.states()?;
+    let mut tables = Tables::new(sealed, states, Arc::clone(&files), options.recent_bytes_max);
     let marked = read_durable_mark(disk, &root, manifest.store)?;
     let recovered = recover(
         &JournalRecovery {

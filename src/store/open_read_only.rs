@@ -72,7 +72,8 @@ fn look(options: &Options, root: &Path, manifest: Manifest) -> Result<Found> {
     let cache = Arc::new(BlockCache::new(options.block_cache_bytes_max));
     let (sealed, begin) = open_sealed(&*options.disk, root, &manifest, &cache)?;
     let files = Arc::new(Files::default());
-    let mut tables = Tables::new(sealed, Arc::clone(&files), options.recent_bytes_max);
+    let states = sealed.states()?;
+    let mut tables = Tables::new(sealed, states, Arc::clone(&files), options.recent_bytes_max);
     let mut following = Following::new(
         Arc::clone(&options.disk),
         root.to_path_buf(),

@@ -22,6 +22,7 @@ use crate::types::{
 use super::open::journal_dir;
 use super::salvage_report::{LostEnd, LostVersions, SalvageReport};
 use super::salvage_sealed::rows;
+use super::salvage_states::FoundStates;
 use super::sealer::{SEGMENTS_DIR, segments_dir};
 use super::verify::{known, look};
 use super::{Creation, Options, Store, VerifyReport};
@@ -65,7 +66,9 @@ fn salvage(options: Options, from: &Path, new: &Path) -> Result<SalvageReport> {
     let reader = FoundReader::new(&*disk, &search, known.store);
     let report = begin_report(&search, left_out, &verified, &store);
     let (disk, versions) = (&*disk, HashMap::new());
-    let mut salvage = Salvage { store: &store, disk, reader, search: &search, versions, next: 0, report };
+    let states = FoundStates::of_segments(&sealed, disk);
+    let mut salvage =
+        Salvage { store: &store, disk, reader, search: &search, versions, next: 0, states, report };
     let mut rest = frames.iter().peekable();
     for row in rows(sealed) {
         salvage.bring_sealed(&row, &mut rest)?;
@@ -73,7 +76,7 @@ fn salvage(options: Options, from: &Path, new: &Path) -> Result<SalvageReport> {
     for frame in rest {
         salvage.bring(frame)?;
     }
-    let mut report = salvage.end(&frames, closed, &verified);
+    let mut report = salvage.end(&frames, closed, &verified)?;
     // Durable from here on: all of the new store.
     store.close()?;
     report.damages.sort_by(|a, b| (&a.path, a.offset).cmp(&(&b.path, b.offset)));
@@ -146,6 +149,8 @@ fn begin_report(
         lost_versions: Vec::new(),
         lost_end: None,
         left_out: left_out.collect(),
+        checkpoints: 0,
+        checkpoints_in_doubt: false,
         torn_tail: verified.torn_tail.clone(),
         damages: verified.damages.clone(),
     }
@@ -175,32 +180,35 @@ pub(super) struct Salvage<'a> {
     versions: HashMap<StreamName, u64>,
     /// The next position, as the old store counts.
     pub(super) next: u64,
+    states: FoundStates,
     pub(super) report: SalvageReport,
 }
 
 impl Salvage<'_> {
     /// Brings the commit of one frame over. If it cannot be, it is a gap before the next one.
     pub(super) fn bring(&mut self, frame: &FoundFrame) -> Result<()> {
-        // The store was closed here; that tells where it was.
-        if frame.end_position > frame.first_position {
-            if frame.first_position < self.next {
-                self.leave_out(frame);
+        let has_events = frame.end_position > frame.first_position;
+        if has_events && frame.first_position < self.next {
+            self.leave_out(frame);
+            return Ok(());
+        }
+        let path = self.search.path(frame);
+        // Where the store was closed there is nothing to read; that tells where it was.
+        let commit = match (has_events || frame.has_states).then(|| self.reader.read(frame)).transpose() {
+            Ok(commit) => commit,
+            Err(error) => {
+                self.report.damages.extend(Damage::of(path, &error));
                 return Ok(());
             }
-            let path = self.search.path(frame);
-            let commit = match self.reader.read(frame) {
-                Ok(commit) => commit,
-                Err(error) => {
-                    self.report.damages.extend(Damage::of(path, &error));
-                    return Ok(());
-                }
-            };
+        };
+        if let Some(commit) = commit.as_ref().filter(|_| has_events) {
             let table = commit.events(0..commit.event_count());
             let events: Vec<RecordedEvent> = (0..table.rows().len()).map(|row| table.event(row)).collect();
             if !self.append(&events, path, frame.offset)? {
                 return Ok(());
             }
         }
+        self.states.take_in(frame, commit.as_ref());
         self.lose_up_to(frame.first_position);
         self.next = self.next.max(frame.end_position);
         Ok(())
@@ -275,13 +283,13 @@ impl Salvage<'_> {
         }
     }
 
-    /// Works out what is lost behind the last frame, by all that tells of it.
+    /// Works out what is lost behind the last frame, by all that tells of it; and brings the state records over.
     fn end(
         mut self,
         frames: &[FoundFrame],
         closed: Option<ClosedAt>,
         verified: &VerifyReport,
-    ) -> SalvageReport {
+    ) -> Result<SalvageReport> {
         let last = frames.last();
         self.lose_up_to(last.map_or(0, |last| last.end_position));
         let (began_n, began_position) = self.search.began.unwrap_or((1, 0));
@@ -308,7 +316,8 @@ impl Salvage<'_> {
         };
         let from = Position::new(self.next);
         self.report.lost_end = is_lost.then_some(LostEnd { from, commits_max });
-        self.report
+        self.states.put(self.store, &mut self.report)?;
+        Ok(self.report)
     }
 }
 

@@ -34,6 +34,12 @@ pub struct SalvageReport {
     /// Commits that are sound in themselves and were left out, since they contradict a longer row of others: as when an older
     /// copy of a journal file stands beside a newer one that went on differently.
     pub left_out: Vec<Damage>,
+    /// How many checkpoints were brought over. Each is at the event of the new store that its owner had to read next, or at the
+    /// one behind it if that is lost.
+    pub checkpoints: u64,
+    /// Whether something is lost that may have moved or removed checkpoints since: those that are there may be further back than
+    /// they were, and others may be missing.
+    pub checkpoints_in_doubt: bool,
     /// Where an unfinished write stands, file and offset, as a crash leaves it. Opening the old store would cut it off; it is
     /// not counted as lost.
     pub torn_tail: Option<(PathBuf, u64)>,

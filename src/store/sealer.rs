@@ -1,7 +1,7 @@
 //! `Sealer`: makes full journal files segments.
 //!
-//! Order of steps: the file is read and checked; its events are written, sorted by stream, into a segment, which is synced and
-//! gets its name; the segment is read back and compared, event by event; the manifest names it in place of the journal file;
+//! Order of steps: the file is read and checked; its events are written, sorted by stream, into a segment, and with them the
+//! state records as they are behind it; the segment is synced and gets its name; it is read back and compared, event by event; the manifest names it in place of the journal file;
 //! readers go over to it; the journal file is removed. Whatever ends this early, the manifest says which of the two counts,
 //! and what does not count is removed by the next opening.
 
@@ -93,17 +93,22 @@ impl Sealer {
             end,
             compression: self.compression,
         };
+        let mut states = self.log.sealed().states()?;
+        commits.iter().flat_map(CommitView::states).for_each(|record| states.apply(&record));
         let mut events = sorted.iter().enumerate().filter_map(|(number, at)| {
             if number.is_multiple_of(EVENTS_A_LOOK) {
                 meanwhile();
             }
             sealed_event(&commits, *at).map(Ok)
         });
-        write_segment(&*self.disk, &dir, new, &mut events)?;
+        write_segment(&*self.disk, &dir, new, &mut events, &states)?;
         // Durable now: the segment. It does not count before the manifest names it.
         let cache = Arc::clone(&self.log.cache);
         let segment = Arc::new(Segment::open(&*self.disk, &dir, self.store, file.number, cache)?);
         compare(&segment, &commits, &sorted, meanwhile)?;
+        if segment.states()? != states {
+            return Err(differs(&segment, "its state records are not what the journal holds").into());
+        }
         committer.publish(segment)?;
         // From here on the segment counts. A file that cannot be removed is removed by the next opening.
         let _ = self.disk.remove(&file.path);
@@ -159,9 +164,6 @@ fn compare(
     sorted: &[InFile],
     meanwhile: &dyn Fn(),
 ) -> Result<()> {
-    let differs = |what: String| {
-        Error::new(ErrorKind::Corrupt, format!("segment {}, as it was written: {what}", segment.number()))
-    };
     let mut expected = sorted.iter().filter_map(|at| sealed_event(commits, *at));
     for block in segment.blocks(0..segment.events()) {
         let block = block?;
@@ -170,12 +172,17 @@ fn compare(
             let (event, wanted) = (block.event(ordinal), expected.next());
             let extension = block.extension(ordinal);
             if wanted.is_none_or(|wanted| wanted.event != event || wanted.extension != extension) {
-                return Err(differs(format!("position {} is not what the journal holds", event.position())));
+                let what = format!("position {} is not what the journal holds", event.position());
+                return Err(differs(segment, &what));
             }
         }
     }
     if let Some(missing) = expected.next() {
-        return Err(differs(format!("position {} is missing", missing.event.position())));
+        return Err(differs(segment, &format!("position {} is missing", missing.event.position())));
     }
     segment.check_all()
+}
+
+fn differs(segment: &Segment, what: &str) -> Error {
+    Error::new(ErrorKind::Corrupt, format!("segment {}, as it was written: {what}", segment.number()))
 }

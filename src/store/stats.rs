@@ -13,8 +13,12 @@ pub struct Stats {
     pub head: Position,
     /// How many streams have events.
     pub streams: u64,
-    /// How many commits there are.
+    /// How many commits with events there are.
     pub commits: u64,
+    /// How many checkpoints there are.
+    pub checkpoints: u64,
+    /// What they take, in memory and in each segment before it is compressed.
+    pub checkpoint_bytes: u64,
     /// How many journal files there are.
     pub journal_files: u64,
     /// Bytes of the journal files, prepared space included.

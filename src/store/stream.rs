@@ -82,7 +82,7 @@ impl<C> Stream<C> {
     ) -> Result<Receipt> {
         let events: Vec<_> = events.into_iter().map(|event| (0, event)).collect();
         let check = StreamCheck { name: self.name.clone(), expected: vec![expected.into()] };
-        let receipt = batch::commit(&self.store, vec![check], &events, self.durability, None)?;
+        let receipt = batch::commit(&self.store, vec![check], &events, &[], self.durability, None)?;
         receipt.into_only().ok_or_else(|| {
             Error::new(ErrorKind::Indeterminate, "an append to one stream was answered without its receipt")
         })

@@ -12,8 +12,8 @@ use super::Subscription;
 
 /// A subscription that is being described. Made by [`Store::subscribe`].
 ///
-/// Where it begins is said by one of [`from`](Subscribe::from), [`since`](Subscribe::since) and
-/// [`from_now`](Subscribe::from_now), the last of which counts; from the beginning if none does.
+/// Where it begins is said by one of [`from`](Subscribe::from), [`from_checkpoint`](Subscribe::from_checkpoint),
+/// [`since`](Subscribe::since) and [`from_now`](Subscribe::from_now), the last of which counts; from the beginning if none does.
 #[must_use = "a subscription yields nothing before it is started"]
 pub struct Subscribe {
     log: Arc<Log>,
@@ -65,6 +65,14 @@ impl Subscribe {
     /// Begins with the event at this position. One beyond the head waits until the head gets there.
     pub fn from(mut self, position: Position) -> Self {
         self.start = Start::At(position);
+        self
+    }
+
+    /// Begins where a checkpoint is now; from the beginning when there is none of this name.
+    /// [`Batch::checkpoint`](crate::Batch::checkpoint) moves it.
+    pub fn from_checkpoint(mut self, name: impl AsRef<str>) -> Self {
+        let position = self.log.index.read(|tables| tables.states().checkpoint(name.as_ref()));
+        self.start = Start::At(position.unwrap_or_default());
         self
     }
 

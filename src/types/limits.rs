@@ -14,6 +14,16 @@ pub const COMMIT_EVENTS_MAX: usize = 65_536;
 pub const COMMIT_BYTES_MAX: usize = 64 << 20;
 /// Streams that one commit may name, at most, written to or only checked.
 pub const COMMIT_STREAMS_MAX: usize = 65_536;
+/// Bytes in the name of a checkpoint, at most.
+pub const CHECKPOINT_NAME_BYTES_MAX: usize = STATE_NAME_BYTES_MAX;
+/// Bytes in the name of a state record, at most.
+pub(crate) const STATE_NAME_BYTES_MAX: usize = 512;
+/// Bytes in the value of a state record, at most: 64 KiB.
+pub(crate) const STATE_VALUE_BYTES_MAX: usize = 64 << 10;
+/// Checkpoints that one commit may set or remove, at most.
+pub const COMMIT_STATES_MAX: usize = 65_536;
+/// Bytes of all checkpoints of a store, at most: 16 MiB. Each takes 16 bytes and its name.
+pub const STATES_BYTES_MAX: usize = 16 << 20;
 /// Tokens in a subject pattern, at most.
 pub const SUBJECT_TOKENS_MAX: usize = 64;
 /// Bytes of the folded state in one snapshot, at most: 64 MiB.

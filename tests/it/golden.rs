@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use annals::{
-    Draft, ErrorKind, ExpectedVersion, Maintenance, NewEvent, Options, RecordedEvent, SnapshotUse, Store,
-    Timestamp, Version,
+    Draft, ErrorKind, ExpectedVersion, Maintenance, NewEvent, Options, Position, RecordedEvent, SnapshotUse,
+    Store, Timestamp, Version,
 };
 
 use crate::account::{Account, deposits};
@@ -65,6 +65,18 @@ fn fill_sealed(store: &Store, clock: &ManualClock) -> annals::Result<()> {
     store.seal()?;
     let last = NewEvent::new("Last", *b"in the journal")?.id(id(2_000));
     store.stream("raw-1")?.append_raw(Version::new(2), [last])?;
+    Ok(())
+}
+
+/// State records in a segment and in the journal, with events and alone.
+fn fill_state(store: &Store, clock: &ManualClock) -> annals::Result<()> {
+    fill(store, clock)?;
+    let event = NewEvent::new("Moved", *b"p")?.id(id(30));
+    let batch = store.batch().append_raw("many-1", ExpectedVersion::Any, [event]);
+    batch.checkpoint("mailer", Position::new(4)).checkpoint("gone", Position::new(1)).commit()?;
+    store.batch().checkpoint("points", Position::new(7)).commit()?;
+    store.seal()?;
+    store.batch().remove_checkpoint("gone").checkpoint("räume", Position::new(u64::MAX)).commit()?;
     Ok(())
 }
 
@@ -145,11 +157,18 @@ fn a_store_of_format_2_with_segments_is_read_as_it_was_written() {
     }
 }
 
+#[test]
+fn a_store_of_format_2_with_state_records_is_read_as_it_was_written() {
+    write_new("format-2-state", fill_state);
+    assert_reads("format-2-state", fill_state, (id(21), b"in the second file"), Version::new(2));
+}
+
 /// Holds golden stores against what the same steps make today. `last` is the last event of the stream `raw-1`.
 fn assert_reads(format: &str, fill: Fill, last: (annals::EventId, &[u8]), last_version: Version) {
     let (disk, clock) = (SimDisk::new(), ManualClock::at(1_500_000));
     let wanted = options(&disk, &clock).open(ROOT).expect("open");
     fill(&wanted, &clock).expect("filled");
+    let checkpoints = wanted.checkpoints();
     let wanted: Vec<_> = all(&wanted).iter().map(contents).collect();
     for name in ["closed", "killed"] {
         let disk = SimDisk::with_files(&read(format, name));
@@ -159,6 +178,7 @@ fn assert_reads(format: &str, fill: Fill, last: (annals::EventId, &[u8]), last_v
             let store = options.open(ROOT).expect(name);
             let found: Vec<_> = all(&store).iter().map(contents).collect();
             assert_eq!(found, wanted, "{name}");
+            assert_eq!(store.checkpoints(), checkpoints, "{name}");
             assert_eq!(store.recovery().clean, name == "closed");
             assert_eq!(store.recovery().torn_tail.is_some(), name == "killed");
             let account = store.repository::<Account>("account").snapshot_every(0).load("1").expect("load");

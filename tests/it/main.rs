@@ -9,6 +9,7 @@ mod append;
 mod behind_checksums;
 #[cfg(feature = "bincode")]
 mod callers;
+mod checkpoints;
 #[cfg(feature = "cli")]
 mod command_line;
 #[cfg(feature = "cli")]

@@ -283,10 +283,10 @@ fn a_segment_of_another_store_brings_nothing_over() {
 fn a_newer_segment_is_not_salvaged_by_halves_and_a_damaged_version_hides_nothing() {
     let base = base();
     let path = segments(&base.files)[1].clone();
-    let damaged = base.with(&path, |bytes| bytes[8] = 2);
+    let damaged = base.with(&path, |bytes| bytes[8] = 3);
     assert!(check(&base, &damaged, &[], "a damaged version").is_complete());
     let newer = base.with(&path, |bytes| {
-        bytes[8] = 2;
+        bytes[8] = 3;
         Seal::of(&base.files).file(&path, bytes);
     });
     let error = salvage(&newer).expect_err("newer");

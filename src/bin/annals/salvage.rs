@@ -39,6 +39,9 @@ fn tell(report: &SalvageReport) -> Result<(), Failure> {
         output
             .line(format_args!("lost: all from position {from} on, nothing tells how many events{most}"))?;
     }
+    if report.checkpoints_in_doubt && report.checkpoints > 0 {
+        output.line("checkpoints: some may be missing, or further back than they were")?;
+    }
     output.line(summary(report))?;
     output.finish()
 }
@@ -63,8 +66,12 @@ fn summary(report: &SalvageReport) -> String {
         0 => String::new(),
         several => format!(", {} left out", count(several as u64, "commit")),
     };
+    let checkpoints = match report.checkpoints {
+        0 => String::new(),
+        several => format!(", {}", count(several, "checkpoint")),
+    };
     format!(
-        "salvaged {} in {}, {lost}{left_out}{held}; store {store_id}, the new one {new_store_id}",
+        "salvaged {} in {}{checkpoints}, {lost}{left_out}{held}; store {store_id}, the new one {new_store_id}",
         count(*events, "event"),
         count(*commits, "commit"),
     )

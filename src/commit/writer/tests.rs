@@ -11,6 +11,7 @@ use crate::disk::faulty::FaultyDisk;
 use crate::index::{Sealed, Tables};
 use crate::journal::{Begin, Files, Recovery, create_first, recover};
 use crate::segment::BlockCache;
+use crate::state::StateTable;
 use crate::types::{BatchReceipt, Durability, ExpectedVersion, NewEvent, Outcome, StoreId};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
@@ -66,7 +67,7 @@ impl Fixture {
         };
         let mut recovered = recover(&recovery, &mut |_| Ok(())).expect("an empty journal");
         recovered.tail.chain.position = head;
-        let tables = Tables::new(Sealed::default(), Arc::clone(&files), 1 << 20);
+        let tables = Tables::new(Sealed::default(), StateTable::default(), Arc::clone(&files), 1 << 20);
         let log = Arc::new(Log::new(tables, Arc::clone(&files), Arc::new(BlockCache::new(0))));
         let appender = Appender::new(Arc::clone(&shared), journal, store, files, CAPACITY, recovered.tail);
         let clock = Arc::new(Hands(Mutex::new(Timestamp::EPOCH)));
@@ -120,7 +121,7 @@ fn append_as(
     let mut event = NewEvent::new("T", payload.as_bytes().to_vec()).expect("event");
     event.id = id.map(|byte| EventId::from_bytes([byte; 16]));
     let checks = vec![StreamCheck { name: StreamName::new(stream).expect("name"), expected: vec![expected] }];
-    Request::encode(checks, &[(0, event)], durability, None, &IdSource::default(), Timestamp::EPOCH)
+    Request::encode(checks, &[(0, event)], &[], durability, None, &IdSource::default(), Timestamp::EPOCH)
         .expect("request")
 }
 

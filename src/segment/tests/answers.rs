@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::made::id_of;
 use crate::error::{ErrorKind, Result};
 use crate::segment::{Segment, StreamRun};
+use crate::state::StateTable;
 use crate::types::{Extension, RecordedEvent};
 
 /// What one call answered.
@@ -16,6 +17,7 @@ pub(super) enum Answer {
     Streams(Vec<(String, StreamRun)>),
     Ordinal(Option<u32>),
     MayHold(bool),
+    States(StateTable),
 }
 
 /// What a segment answers to everything that it can be asked, for these streams; each question by itself.
@@ -54,6 +56,7 @@ pub(super) fn answers(segment: &Arc<Segment>, streams: &[&str]) -> Vec<Result<An
     for event_type in ["Deposited", "Nothing"] {
         answers.push(segment.may_hold_type_of(&[event_type.to_owned()]).map(Answer::MayHold));
     }
+    answers.push(segment.states().map(Answer::States));
     answers
 }
 

@@ -48,7 +48,8 @@ fn an_event_that_cannot_be_had_leaves_no_segment_and_is_told() {
     };
     let lost = Error::new(ErrorKind::Io, "reading the journal");
     let mut events = history.sorted.iter().take(3).cloned().map(Ok).chain([Err(lost)]);
-    let failure = write_segment(&RealDisk, dir.path(), new, &mut events).expect_err("refused");
+    let failure =
+        write_segment(&RealDisk, dir.path(), new, &mut events, &history.states).expect_err("refused");
     let CreateFailure::Unchanged(error) = failure else { panic!("nothing was renamed") };
     assert_eq!(error.to_string(), "reading the journal");
     assert_eq!(fs::read_dir(dir.path()).expect("list").count(), 0);

@@ -8,6 +8,7 @@ use tempfile::TempDir;
 
 use crate::disk::{CreateFailure, Disk, RealDisk};
 use crate::segment::{BlockCache, NewSegment, SealedEvent, Segment, write_segment};
+use crate::state::{StateRecords, StateTable, checkpoint_at};
 use crate::types::Compression;
 use crate::types::{
     Chain, CodecId, Encoding, EventId, EventTable, Extension, Facts, Names, Parts, Position, RecordedEvent,
@@ -55,6 +56,7 @@ pub(in crate::segment) struct History {
     pub(in crate::segment) end: Chain,
     /// In the order of stream and version.
     pub(in crate::segment) sorted: Vec<SealedEvent>,
+    pub(in crate::segment) states: StateTable,
 }
 
 /// The events as a journal would have numbered them, behind `start`; streams begin at `first_version`.
@@ -79,7 +81,19 @@ pub(in crate::segment) fn history(made: &[Made], start: Chain, first_version: u6
         n: start.n + commits as u64 + 1,
         prev_header_crc: 77,
     };
-    History { start, end, sorted }
+    History { start, end, sorted, states: states(start) }
+}
+
+/// As many state records as a number of the history's start says, down to none.
+fn states(start: Chain) -> StateTable {
+    let mut bytes = Vec::new();
+    let names =
+        ["mailer", "points", "statement"].into_iter().take(usize::try_from(start.n % 4).expect("few"));
+    for change in names.map(|name| checkpoint_at(name, Some(Position::new(start.position)))) {
+        change.expect("a name").encode(&mut bytes).expect("within limits");
+    }
+    let count = StateRecords::new(&bytes).count();
+    StateTable::decode(&bytes, u32::try_from(count).expect("few")).expect("in order")
 }
 
 fn recorded(made: &Made, position: u64, number: u32, version: u64) -> RecordedEvent {
@@ -125,7 +139,7 @@ pub(in crate::segment) fn write(
         end: history.end,
         compression: codec,
     };
-    write_segment(disk, dir, new, &mut history.sorted.iter().cloned().map(Ok))
+    write_segment(disk, dir, new, &mut history.sorted.iter().cloned().map(Ok), &history.states)
 }
 
 pub(in crate::segment) fn open(dir: &Path, cache_bytes: u64) -> crate::error::Result<Arc<Segment>> {

@@ -8,13 +8,14 @@ use proptest::prelude::*;
 use super::made::{History, Made, any_made, codecs, history, id_of, open, segment};
 use crate::disk::{Seed, file_name};
 use crate::segment::{Segment, StreamRun};
+use crate::state::StateTable;
 use crate::types::Compression;
 use crate::types::limits::{
     EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
 };
 use crate::types::{Chain, EventId, Extension, Version};
 
-const START: Chain = Chain { position: 1_000_000, n: 900, prev_header_crc: 42 };
+const START: Chain = Chain { position: 1_000_000, n: 903, prev_header_crc: 42 };
 
 /// The streams' runs, as the events say.
 fn runs(history: &History) -> BTreeMap<String, StreamRun> {
@@ -35,6 +36,7 @@ fn assert_says(segment: &Arc<Segment>, history: &History) {
     assert_eq!(segment.events(), events);
     assert_eq!(segment.positions(), history.start.position..history.end.position);
     assert_eq!(segment.damages(), []);
+    assert_eq!(segment.states().expect("read"), history.states);
     let runs = runs(history);
     assert_eq!(segment.footer.totals.streams as usize, runs.len());
     for (name, run) in &runs {
@@ -194,10 +196,11 @@ fn the_largest_event_comes_back_however_well_it_compresses() {
 /// the one before.
 #[test]
 fn a_segment_has_the_same_bytes_for_ever() {
-    let (dir, _) = segment(&super::damage::small(), Compression::None);
-    let bytes = std::fs::read(dir.path().join(file_name(super::made::NUMBER))).expect("read");
-    assert_eq!(
-        (bytes.len(), Seed::of_segment(super::made::STORE, 0).checksum(&[&bytes])),
-        (86_224, 3_404_872_974)
-    );
+    let with_states = super::damage::small();
+    let without = History { states: StateTable::default(), ..super::damage::small() };
+    for (history, known) in [(without, (86_224, 3_404_872_974)), (with_states, (86_292, 1_237_187_136))] {
+        let (dir, _) = segment(&history, Compression::None);
+        let bytes = std::fs::read(dir.path().join(file_name(super::made::NUMBER))).expect("read");
+        assert_eq!((bytes.len(), Seed::of_segment(super::made::STORE, 0).checksum(&[&bytes])), known);
+    }
 }

@@ -1,8 +1,8 @@
 //! `History`: what was sent to a store, what was answered, and what must be found afterwards.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use annals::{ExpectedVersion, RecordedEvent, Store};
+use annals::{Batch, BatchReceipt, ExpectedVersion, Position, RecordedEvent, Store};
 
 use super::commands;
 use super::runner::Runner;
@@ -83,7 +83,8 @@ impl History {
         if store.head().as_u64() != events.len() as u64 {
             return Err(Fault::Wrong(format!("{} events below head {}", events.len(), store.head())));
         }
-        let found = self.check_events(store, &events)?;
+        let mut found = self.check_events(store, &events)?;
+        self.check_checkpoints(store, &mut found)?;
         self.check_fates(&found)?;
         self.check_states(store, &found)?;
         Ok(found)
@@ -121,6 +122,32 @@ impl History {
             rest = later;
         }
         Ok(found)
+    }
+
+    /// A checkpoint is where the last append that was found has put it. Of those appends that are nothing else, all up to the one
+    /// that it tells of count as found.
+    fn check_checkpoints(&self, store: &Store, found: &mut Vec<usize>) -> Result<(), Fault> {
+        let mut wanted = BTreeMap::new();
+        for number in found.iter() {
+            wanted.extend(self.sent[*number].checkpoint(*number).map(|name| (name.to_owned(), *number)));
+        }
+        let mut told: BTreeMap<String, usize> = BTreeMap::new();
+        told.extend(store.checkpoints().into_iter().map(|(name, at)| (name, to_usize(at.as_u64()))));
+        if let Some(last) = told.remove(ALONE) {
+            let is_alone = |number: usize| {
+                self.sent.get(number).is_some_and(|sent| sent.checkpoint(number) == Some(ALONE))
+            };
+            if !is_alone(last) || self.sent[last].fate == Fate::Refused {
+                return Err(Fault::Wrong(format!("a checkpoint is at {last}, where nobody put it")));
+            }
+            let before = (0..=last).filter(|number| is_alone(*number));
+            found.extend(before.filter(|number| self.sent[*number].fate != Fate::Refused));
+        }
+        if told == wanted {
+            Ok(())
+        } else {
+            Err(Fault::Wrong(format!("checkpoints are at {told:?}, and should be at {wanted:?}")))
+        }
     }
 
     /// What was answered as durable is there, what was refused is not, and of the rest a suffix may be lost.
@@ -185,6 +212,26 @@ impl Sent {
             What::Command(_) => 1,
         }
     }
+
+    /// Which checkpoint it moves, to its number.
+    fn checkpoint(&self, number: usize) -> Option<&'static str> {
+        match &self.what {
+            What::Append(append) => checkpoint(number, append),
+            What::Command(_) => None,
+        }
+    }
+}
+
+/// The checkpoint of appends without events.
+const ALONE: &str = "alone";
+
+fn checkpoint(number: usize, append: &Append) -> Option<&'static str> {
+    match number {
+        _ if append.streams.is_empty() => Some(ALONE),
+        // No two of one group.
+        number if number % 7 == 0 => Some(["one", "two", "three"][number / 7 % 3]),
+        _ => None,
+    }
 }
 
 /// The append that an event is of, as its id tells.
@@ -199,11 +246,25 @@ fn payload(number: usize, at: usize, append: &Append) -> Vec<u8> {
     vec![filler; append.payload_bytes]
 }
 
-/// Sends an append, with ids that tell its number.
-pub(super) fn send(store: &Store, number: usize, append: &Append) -> annals::Result<annals::BatchReceipt> {
+/// Sends an append, with ids and a checkpoint that tell its number.
+pub(super) fn send(store: &Store, number: usize, append: &Append) -> annals::Result<BatchReceipt> {
+    let batch = events_of(store, number, append);
+    let batch = match checkpoint(number, append) {
+        Some(name) => batch.checkpoint(name, Position::new(number as u64)),
+        None => batch,
+    };
+    batch.commit()
+}
+
+/// Sends the events of an append again.
+pub(super) fn send_again(store: &Store, number: usize, append: &Append) -> annals::Result<BatchReceipt> {
+    events_of(store, number, append).commit()
+}
+
+fn events_of(store: &Store, number: usize, append: &Append) -> Batch {
     let batch = append.streams.iter().enumerate().fold(store.batch(), |batch, (at, stream)| {
         let event = event_with_id((number * 100 + at) as u64, payload(number, at, append));
         batch.append_raw(stream, ExpectedVersion::Any, [event])
     });
-    batch.durability(append.durability).commit()
+    batch.durability(append.durability)
 }

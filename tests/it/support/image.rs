@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use annals::{Error, ErrorKind, Maintenance, Options, RecordedEvent, Store};
+use annals::{Error, ErrorKind, Maintenance, Options, Position, RecordedEvent, Store};
 
 use super::segments::segments;
 use super::{Fault, SimDisk};
@@ -22,6 +22,7 @@ pub(crate) struct Image {
     pub(crate) name: &'static str,
     pub(crate) files: Files,
     pub(crate) events: Vec<RecordedEvent>,
+    pub(crate) checkpoints: Vec<(String, Position)>,
 }
 
 /// Where a frame is, and what its header says.
@@ -54,7 +55,7 @@ pub(crate) fn options() -> Options {
 impl Image {
     /// Takes the history from the store as it is, and its files from its disk.
     pub(crate) fn of(name: &'static str, files: Files, store: &Store) -> Self {
-        Self { name, files, events: super::all(store) }
+        Self { name, files, events: super::all(store), checkpoints: store.checkpoints() }
     }
 
     pub(crate) fn journals(&self) -> impl Iterator<Item = (&PathBuf, &Vec<u8>)> {
@@ -109,6 +110,9 @@ impl Image {
             return Err(Fault::Wrong(format!("{} events instead of {}", found.len(), self.events.len())));
         }
         if found.len() == self.events.len() {
+            if store.checkpoints() != self.checkpoints {
+                return Err(Fault::Wrong(format!("checkpoints are at {:?}", store.checkpoints())));
+            }
             return Ok(Answer::Whole);
         }
         self.may_be_cut(damaged, store, found.len() as u64).map(|()| Answer::Cut)

@@ -35,6 +35,7 @@ fn fill(store: &Store) {
         let batch = store.batch().append_raw("s-1", ExpectedVersion::Any, [event_with_id(200 + number, "a")]);
         batch
             .append_raw("t.x.y", ExpectedVersion::Any, [event_with_id(300 + number, "b")])
+            .checkpoint(["mailer", "points"][usize::from(round % 2)], store.head())
             .commit()
             .expect("commit");
     }

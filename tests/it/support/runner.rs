@@ -4,10 +4,12 @@ use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use annals::{Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Outcome, Store};
+use annals::{
+    Durability, ErrorKind, ExpectedVersion, Maintenance, Options, Outcome, Position, Store, StreamInfo,
+};
 
 use super::commands;
-use super::history::{Fate, History, What, send};
+use super::history::{Fate, History, What, send, send_again};
 use super::steps::{Append, Command, Step};
 use super::{Call, CallKind, Fault, ManualClock, SimDisk, Verdict, event};
 
@@ -201,13 +203,11 @@ impl Runner {
 
     fn append(&self, store: &Store, number: usize, append: &Append) -> Result<(), Fault> {
         self.known().send([What::Append(append.clone())]);
-        let before = (store.head(), store.streams().expect("streams"));
+        let before = seen(store);
         let answer = send(store, number, append).map(drop);
         self.take_answer(number, append.durability, answer)?;
         let fate = self.known().sent[number].fate;
-        if matches!(fate, Fate::Unknown | Fate::Refused)
-            && (store.head(), store.streams().expect("streams")) != before
-        {
+        if matches!(fate, Fate::Unknown | Fate::Refused) && seen(store) != before {
             return Err(Fault::Wrong(format!("append {number} failed, and readers see it")));
         }
         Ok(())
@@ -284,7 +284,7 @@ impl Runner {
 
     /// Seals; nothing that readers see changes, however it ends.
     fn seal(&self, store: &Store) -> Result<(), Fault> {
-        let before = (store.head(), store.streams().expect("streams"));
+        let before = seen(store);
         match store.seal().map_err(|error| (error.kind(), error)) {
             // The file that was ended for it is synced.
             Ok(_) => self.known().all_is_durable(),
@@ -297,7 +297,7 @@ impl Runner {
         if self.disk.is_dead() {
             return Ok(());
         }
-        if (store.head(), store.streams().expect("streams")) != before {
+        if seen(store) != before {
             return Err(Fault::Wrong("sealing changed what readers see".to_owned()));
         }
         let read: annals::Result<Vec<_>> = store.read().iter().collect();
@@ -324,7 +324,10 @@ impl Runner {
                 _ => return Ok(()),
             }
         };
-        match send(store, number, &append) {
+        if append.streams.is_empty() {
+            return Ok(());
+        }
+        match send_again(store, number, &append) {
             Ok(receipt) if receipt.outcome() != Outcome::AlreadyAppended => {
                 Err(Fault::Wrong(format!("append {number} sent again is {:?}", receipt.outcome())))
             }
@@ -350,12 +353,21 @@ impl Runner {
         };
         let What::Append(append) = last.what else { return Ok(()) };
         let Ok(receipt) = send(store, number, &append) else { return Ok(()) };
-        let wanted = if last.fate == Fate::Durable { Outcome::AlreadyAppended } else { Outcome::Appended };
+        let wanted = if last.fate == Fate::Durable && !append.streams.is_empty() {
+            Outcome::AlreadyAppended
+        } else {
+            Outcome::Appended
+        };
         if receipt.outcome() != wanted {
             return Err(Fault::Wrong(format!("append {number} sent again is {:?}", receipt.outcome())));
         }
         self.take_answer(number, append.durability, Ok(()))
     }
+}
+
+/// What readers see, short of the events.
+fn seen(store: &Store) -> (Position, Vec<StreamInfo>, Vec<(String, Position)>) {
+    (store.head(), store.streams().expect("streams"), store.checkpoints())
 }
 
 /// A hook that fails the call after so many.

@@ -6,7 +6,7 @@ use annals::Durability;
 
 use super::{Rng, Verdict};
 
-/// One append: events of one size, one to each of these streams.
+/// One append: events of one size, one to each of these streams. Without streams it only moves a checkpoint.
 #[derive(Debug, Clone)]
 pub(crate) struct Append {
     pub(crate) streams: Vec<&'static str>,
@@ -59,7 +59,9 @@ pub(crate) fn fixed() -> Vec<Step> {
         synced(&["a"], 20),
         synced(&["a"], 900),
         synced(&["a", "b", "c", "a"], 300),
+        synced(&[], 0),
         buffered(&["b"], 40),
+        buffered(&[], 0),
         buffered(&["b", "a"], 700),
         Step::Flush,
         buffered(&["c"], 1_500),
@@ -110,6 +112,7 @@ pub(crate) fn fixed_sealed() -> Vec<Step> {
     vec![
         synced(&["a"], 20),
         buffered(&["b", "a", "c"], 600),
+        buffered(&[], 0),
         Step::Seal,
         Step::Retry(1),
         synced(&["a"], 10),
@@ -120,6 +123,9 @@ pub(crate) fn fixed_sealed() -> Vec<Step> {
         Step::Retry(5),
         Step::Seal,
         Step::Reopen,
+        Step::Seal,
+        // A file of its own, which becomes a segment without events.
+        synced(&[], 0),
         Step::Seal,
         synced(&["b"], 700),
         Step::Kill,
@@ -160,6 +166,9 @@ pub(crate) fn random(rng: &mut Rng, faults: bool) -> Vec<Step> {
 
 fn any(rng: &mut Rng) -> Step {
     match rng.index(26) {
+        0..=1 if rng.chance(2) => {
+            Step::Append(append(&[], 0, [Durability::Synced, Durability::Buffered][rng.index(2)]))
+        }
         0..=7 => Step::Append(any_append(rng, Durability::Synced)),
         8..=13 => Step::Append(any_append(rng, Durability::Buffered)),
         14 => Step::Group((0..2 + rng.index(3)).map(|_| any_append(rng, Durability::Synced)).collect()),
