@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::error::{Error, Failure, Result};
-use crate::journal::{CommitView, FrameAt, GroupBuffer};
+use crate::journal::{CommitDraft, CommitView, FrameAt, GroupBuffer};
 use crate::state::StateTable;
 use crate::types::limits::STATES_BYTES_MAX;
 use crate::types::{
@@ -31,8 +31,8 @@ pub(crate) struct Accepted {
     pub(crate) versions: Vec<Version>,
     /// Of each stream that the append names, before it.
     pub(crate) before: Vec<Option<Version>>,
-    /// The answer, if its events are there already: only its changes of state are written.
-    pub(crate) known: Option<BatchReceipt>,
+    /// If its events are there already: the answer, and what is written nevertheless.
+    pub(crate) known: Option<(BatchReceipt, CommitDraft)>,
 }
 
 /// What was accepted and not yet written.
@@ -43,7 +43,8 @@ pub(crate) struct Group {
     /// The last version, in this group, of every stream it appends to.
     versions: HashMap<StreamName, Version>,
     given_ids: HashSet<EventId>,
-    /// Bytes by which its changes of state grow the table, at most.
+    /// Whether it changes state, and the bytes by which that grows the table, at most.
+    pub(crate) has_states: bool,
     state_growth: usize,
     pub(crate) answers: Vec<Answer>,
     pub(crate) wants_sync: bool,
@@ -53,7 +54,16 @@ impl Group {
     pub(crate) fn new(buffer: GroupBuffer) -> Self {
         let (frames, answers) = (Vec::new(), Vec::new());
         let (versions, given_ids) = (HashMap::new(), HashSet::new());
-        Self { buffer, frames, versions, given_ids, state_growth: 0, answers, wants_sync: false }
+        Self {
+            buffer,
+            frames,
+            versions,
+            given_ids,
+            has_states: false,
+            state_growth: 0,
+            answers,
+            wants_sync: false,
+        }
     }
 
     /// The last version of a stream in this group; `None` when the group does not append to it.
@@ -83,7 +93,11 @@ impl Group {
             .map(|record| table.growth(&record))
             .fold(self.state_growth, usize::saturating_add);
         if growth > 0 {
-            OverLimit::check("state of the store", table.bytes().saturating_add(growth), STATES_BYTES_MAX)?;
+            OverLimit::check(
+                "checkpoints of the store",
+                table.bytes().saturating_add(growth),
+                STATES_BYTES_MAX,
+            )?;
         }
         self.state_growth = growth;
         Ok(())
@@ -102,7 +116,11 @@ impl Group {
         for (at, version) in versions.iter().enumerate() {
             request.draft.set_version(at, *version);
         }
-        let draft = if known.is_some() { request.draft.without_events() } else { request.draft };
+        let (known, draft) = match known {
+            Some((known, states)) => (Some(known), states),
+            None => (None, request.draft),
+        };
+        self.has_states |= draft.has_states();
         let body_len = draft.body_len();
         let frame = match self.buffer.push(draft, recorded_at) {
             Ok(frame) => frame,

@@ -132,6 +132,16 @@ fn conflicts(request: &Request, versions: &[Option<Version>]) -> impl Iterator<I
     })
 }
 
+/// Whether what a request expects of streams that it only checks holds.
+pub(crate) fn checks_hold(request: &Request, versions: &[Option<Version>]) -> bool {
+    let is_written_to = |number: usize| request.events.iter().any(|event| event.stream == number);
+    let checked =
+        request.streams.iter().zip(versions).enumerate().filter(|(number, _)| !is_written_to(*number));
+    let mut expected =
+        checked.flat_map(|(_, (stream, actual))| stream.expected.iter().map(move |it| (it, *actual)));
+    expected.all(|(expected, actual)| expected.accepts(actual))
+}
+
 /// The next version of its stream for every event.
 fn next_versions(request: &Request, versions: &[Option<Version>]) -> Result<Vec<Version>> {
     let exhausted = || Error::new(ErrorKind::Exhausted, "a stream's versions are at the end of u64");

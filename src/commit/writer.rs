@@ -14,14 +14,14 @@ use parking_lot::Mutex;
 use crate::disk::{Clock, CreateFailure, Disk, DiskLock};
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::{LastRead, Log, Tables, Word};
-use crate::journal::{Appender, CommitView, FrameAt, WriteFailure};
+use crate::journal::{Appender, CommitDraft, CommitView, FrameAt, WriteFailure};
 use crate::manifest::{LOCK_NAME, Manifest, encode_durable_mark};
 use crate::segment::Segment;
 use crate::types::{ClosedAt, EventId, Histogram, StreamName, Timestamp, Version};
 
 use super::backlog::Backlog;
 use super::group::{Accepted, Group, already_appended, nothing_appended, refused};
-use super::judge::{Known, Verdict, View, judge};
+use super::judge::{Known, Verdict, View, checks_hold, judge};
 use super::queue::Waiter;
 use super::request::Request;
 use super::upkeep::Upkeep;
@@ -125,9 +125,8 @@ impl Writer {
             }
             Ok((Verdict::AlreadyAppended(known), before)) => {
                 let known = already_appended(&request, &known);
-                if request.draft.has_states() {
-                    // They may have been appended without these changes of state, which are to hold behind the answer.
-                    let accepted = Accepted { versions: Vec::new(), before, known: Some(known) };
+                if let Some(states) = self.states_sent_again(group, &request, &before) {
+                    let accepted = Accepted { versions: Vec::new(), before, known: Some((known, states)) };
                     return self.accept(group, waiter, request, accepted);
                 }
                 Ok(known)
@@ -137,6 +136,23 @@ impl Writer {
             Err(error) => Err(error),
         };
         group.answer_later(waiter, &request, answer);
+    }
+
+    /// The changes of state that are to be made though the events they came with are there: these may have been appended without
+    /// them.
+    fn states_sent_again(
+        &mut self,
+        group: &mut Group,
+        request: &Request,
+        before: &[Option<Version>],
+    ) -> Option<CommitDraft> {
+        if !request.draft.has_states() || !checks_hold(request, before) {
+            return None;
+        }
+        if group.has_states {
+            *group = self.finish_and_begin(mem::replace(group, Group::new(self.appender.begin())));
+        }
+        self.log.index.read(|tables| request.draft.only_states(|record| tables.states().goes_on_by(record)))
     }
 
     /// The last version of every stream that a request names: in the group, or as published.
@@ -174,8 +190,11 @@ impl Writer {
             return waiter.answer(Err(error));
         }
         let (recorded_at, held) = self.next_recorded_at(request.recorded_at);
+        // Nobody sees when a commit without events was recorded: it holds no later one at its time.
+        let has_events = !accepted.versions.is_empty();
         match group.accept(waiter, request, accepted, recorded_at, held) {
-            Ok(()) => self.last_recorded_at = Some(recorded_at),
+            Ok(()) if has_events => self.last_recorded_at = Some(recorded_at),
+            Ok(()) => {}
             Err((waiter, error)) => waiter.answer(Err(error)),
         }
     }

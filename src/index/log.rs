@@ -141,6 +141,12 @@ impl Log {
                     *last = commits.next();
                 }
                 match last {
+                    Some((_, commit)) if !one.is_in(commit) => {
+                        let what = "another frame stands here than the one that was written";
+                        let error = one.on_disk().map(|(file, at)| file.corrupt(at.offset, what));
+                        Found::take_apart(found.get_mut(..number).unwrap_or_default());
+                        return error.map(|error| (number, error));
+                    }
                     Some((_, commit)) => one.read_as(commit.clone()),
                     None => {
                         Found::take_apart(found.get_mut(..number).unwrap_or_default());

@@ -96,6 +96,14 @@ impl Found {
         }
     }
 
+    /// Whether a commit that was read from disk has these events.
+    pub(crate) fn is_in(&self, view: &CommitView) -> bool {
+        match self {
+            Self::Disk { to, .. } => *to <= view.event_count(),
+            Self::Rows { .. } | Self::Ordered { .. } | Self::Commit { .. } => true,
+        }
+    }
+
     /// The same events, whose commit has been read from disk.
     pub(crate) fn read_as(&mut self, view: CommitView) {
         if let Self::Disk { from, to, .. } = self {

@@ -24,6 +24,8 @@ pub(crate) struct Sealed {
     newest: Option<Arc<Segment>>,
     /// The numbers of all.
     numbers: Range<u64>,
+    /// The bytes of all their files.
+    file_bytes: u64,
     /// Those that were made of these segments, ascending. Of two where one lies within the other, the larger.
     tiers: Vec<Arc<Tier>>,
     /// Whom to ask for a stream: each segment, or a tier in its place. Oldest first.
@@ -135,6 +137,7 @@ impl Default for Sealed {
             segments: Vec::new(),
             newest: None,
             numbers: 0..0,
+            file_bytes: 0,
             tiers: Vec::new(),
             cover: Vec::new(),
             end: Chain::START,
@@ -162,6 +165,7 @@ impl Sealed {
         self.end = segment.end();
         self.commits = self.commits.saturating_add(segment.commits());
         self.new_streams = self.new_streams.saturating_add(u64::from(segment.new_streams()));
+        self.file_bytes = self.file_bytes.saturating_add(segment.file_bytes());
         self.newest = Some(Arc::clone(&segment));
         if segment.events() > 0 {
             self.cover.push(Asked::Segment(self.segments.len()));
@@ -206,6 +210,10 @@ impl Sealed {
 
     pub(crate) fn numbers(&self) -> Range<u64> {
         self.numbers.clone()
+    }
+
+    pub(crate) fn file_bytes(&self) -> u64 {
+        self.file_bytes
     }
 
     pub(crate) fn tiers(&self) -> &[Arc<Tier>] {

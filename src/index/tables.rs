@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::journal::{CommitView, Files, FrameAt};
 use crate::segment::Tier;
 use crate::state::StateTable;
+use crate::types::limits::STATES_BYTES_MAX;
 use crate::types::{EventId, Filter, StreamName, Timestamp, Version};
 
 use super::block::Block;
@@ -15,6 +16,7 @@ use super::part::{Part, wrong_version};
 use super::recent::{Kept, Recent};
 use super::{Found, Place, Sealed, StreamKey};
 
+const TOO_MUCH_STATE: &str = "with the commit the state records take more than they may";
 const BACK_IN_TIME: &str = "commit was recorded before the one ahead of it";
 
 #[derive(Debug)]
@@ -22,7 +24,7 @@ pub(crate) struct Tables {
     /// What was sealed: all events before those of the parts.
     sealed: Arc<Sealed>,
     files: Arc<Files>,
-    /// One for each journal file that holds commits, in their order.
+    /// One for each journal file that holds commits with events, in their order.
     parts: Vec<Part>,
     recent: Recent,
     /// The state records behind the last commit.
@@ -52,6 +54,9 @@ impl Tables {
             self.add_events(&view, at)?;
         }
         view.states().for_each(|record| self.states.apply(&record));
+        if self.states.bytes() > STATES_BYTES_MAX {
+            return Err(TOO_MUCH_STATE.to_owned());
+        }
         self.last_file = Some(at.file);
         if view.event_count() > 0 {
             self.recent.push(view);
@@ -73,7 +78,7 @@ impl Tables {
 
     /// Whether the next commit can be taken in; what is wrong with it otherwise. Changes nothing.
     pub(crate) fn check(&self, view: &CommitView) -> Result<(), String> {
-        if self.last_recorded_at().is_some_and(|last| last > view.recorded_at()) {
+        if view.event_count() > 0 && self.last_recorded_at().is_some_and(|last| last > view.recorded_at()) {
             return Err(BACK_IN_TIME.to_owned());
         }
         let mut next_versions: HashMap<&str, u64> = HashMap::new();
@@ -129,7 +134,7 @@ impl Tables {
         self.parts.last().map_or(self.sealed.end().position, |part| part.positions().end)
     }
 
-    /// How many commits there are.
+    /// How many commits with events there are.
     pub(crate) fn commit_count(&self) -> u64 {
         self.parts.last().map_or(self.sealed.commits(), |part| part.commits().end)
     }

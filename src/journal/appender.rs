@@ -126,6 +126,7 @@ impl Appender {
         self.put(&group.bytes)?;
         self.offset = group.end();
         self.chain = group.chain;
+        // With state records or without.
         self.last_kind = Some(FrameKind::Commit);
         Ok(())
     }
@@ -177,7 +178,7 @@ impl Appender {
     /// Writes and syncs a close frame, unless the last frame is one or there is no frame at all.
     pub(crate) fn close(&mut self) -> Result<(), WriteFailure> {
         self.sync().map_err(WriteFailure::Unknown)?;
-        if self.last_kind == Some(FrameKind::Commit) {
+        if self.last_kind.is_some_and(|kind| kind != FrameKind::Close) {
             let Chain { n, position, prev_header_crc } = self.chain;
             let seed = self.prepared.file.seed;
             let (bytes, header_crc) = close_frame(n, self.durable, position, prev_header_crc, seed);

@@ -9,7 +9,7 @@ use crate::types::limits::{COMMIT_EVENTS_MAX, COMMIT_STATES_MAX};
 use crate::types::{EventTable, EventTableBuilder, Extension, Parts, Position, RecordedEvent, Timestamp};
 
 use super::draft::BODY_HEADER_BYTES;
-use super::frame::FRAME_HEADER_BYTES;
+use super::frame::{FRAME_HEADER_BYTES, FrameKind, frame_kind};
 use super::record::{self, BadRecord, Fields, RecordHead};
 
 const CACHE_LINE_BYTES: usize = 64;
@@ -66,7 +66,9 @@ impl CommitView {
         let recorded_at = Timestamp::from_micros(recorded_at);
         let first_position = Position::new(first_position);
         let mut view = Self { bytes, body, end, first_position, recorded_at, event_count, states: end };
-        if (event_count == 0 && state_count == 0)
+        let has_states = frame_kind(view.bytes.get(to_usize(frame)..)) == Some(FrameKind::CommitWithStates);
+        if has_states != (state_count > 0)
+            || (event_count == 0 && state_count == 0)
             || to_usize(event_count) > COMMIT_EVENTS_MAX
             || to_usize(state_count) > COMMIT_STATES_MAX
         {

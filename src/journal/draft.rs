@@ -15,7 +15,7 @@
 //! A commit has at least one record.
 
 use crate::disk::Seed;
-use crate::state::{StateChange, StateRecords};
+use crate::state::{StateChange, StateRecord, StateRecords};
 use crate::types::limits::{COMMIT_BYTES_MAX, COMMIT_EVENTS_MAX, COMMIT_STATES_MAX};
 use crate::types::{EventId, NewEvent, OverLimit, RecordedEvent, StreamName, Timestamp, Version};
 
@@ -53,7 +53,7 @@ impl CommitDraft {
     ) -> Result<Self, OverLimit> {
         let count = events.len();
         OverLimit::check_count("commit", count, COMMIT_EVENTS_MAX)?;
-        OverLimit::check_count("changes of state of a commit", states.len(), COMMIT_STATES_MAX)?;
+        OverLimit::check_count("checkpoints of a commit", states.len(), COMMIT_STATES_MAX)?;
         let records_at = FRAME_HEADER_BYTES + BODY_HEADER_BYTES + 4 * count;
         let content: usize = events
             .clone()
@@ -86,14 +86,17 @@ impl CommitDraft {
         Ok(draft)
     }
 
-    /// The same changes of state, and no events.
-    pub(crate) fn without_events(self) -> Self {
-        let Self { mut bytes, states_at, state_count, .. } = self;
-        let head = FRAME_HEADER_BYTES + BODY_HEADER_BYTES;
-        bytes.drain(head..states_at);
-        let mut draft = Self { bytes, records: Vec::new(), states_at: head, state_count };
-        draft.put(FRAME_HEADER_BYTES + 8, [0; 4]);
-        draft
+    /// Those of its changes of state, and no events; `None` when there are none of them.
+    pub(crate) fn only_states(&self, wanted: impl Fn(&StateRecord<'_>) -> bool) -> Option<Self> {
+        let states_at = FRAME_HEADER_BYTES + BODY_HEADER_BYTES;
+        let (mut bytes, mut state_count) = (vec![0; states_at], 0);
+        for record in self.states().flatten().filter(wanted) {
+            record.change().encode(&mut bytes).unwrap_or_else(|_| unreachable!("it was within the limits"));
+            state_count += 1;
+        }
+        let mut draft = Self { bytes, records: Vec::new(), states_at, state_count };
+        draft.put(FRAME_HEADER_BYTES + 12, to_u32(state_count).to_le_bytes());
+        draft.has_states().then_some(draft)
     }
 
     /// How many events it has.
@@ -148,7 +151,7 @@ impl CommitDraft {
         }
         let body = self.bytes.get(FRAME_HEADER_BYTES..).unwrap_or_default();
         let header = FrameHeader {
-            kind: FrameKind::Commit,
+            kind: if self.state_count > 0 { FrameKind::CommitWithStates } else { FrameKind::Commit },
             body_len: to_u32(body.len()),
             first_position: fields.first_position,
             n: fields.n,

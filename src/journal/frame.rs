@@ -3,7 +3,7 @@
 //! ```text
 //! offset size  field
 //!      0    4  magic "ANFR"
-//!      4    1  kind: 1 commit, 2 close
+//!      4    1  kind: 1 commit, 2 close, 3 commit with state records
 //!      5    3  zero
 //!      8    4  body_len: bytes of the body
 //!     12    4  zero
@@ -26,6 +26,7 @@ use crate::types::limits::COMMIT_BYTES_MAX;
 pub(crate) const FRAME_HEADER_BYTES: usize = 56;
 pub(crate) const FRAME_ALIGN: u64 = 8;
 const MAGIC: [u8; 4] = *b"ANFR";
+const KIND_AT: usize = 4;
 const CHECKED_BYTES: usize = 52;
 const PADDING_BASE: u8 = 0xA0;
 /// The largest frame: what a commit may have, and its padding.
@@ -36,8 +37,21 @@ pub(crate) const FRAME_BYTES_MAX: usize = COMMIT_BYTES_MAX + 8;
 pub(crate) enum FrameKind {
     /// Events.
     Commit,
+    /// State records, and perhaps events. A kind of its own, so that a version which does not know them says so.
+    CommitWithStates,
     /// Nothing: the store was closed here, and everything before it was synced.
     Close,
+}
+
+impl FrameKind {
+    fn from_u8(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Commit),
+            2 => Some(Self::Close),
+            3 => Some(Self::CommitWithStates),
+            _ => None,
+        }
+    }
 }
 
 /// The header of a frame.
@@ -72,6 +86,7 @@ impl FrameHeader {
         let kind = match self.kind {
             FrameKind::Commit => 1,
             FrameKind::Close => 2,
+            FrameKind::CommitWithStates => 3,
         };
         let parts: [&[u8]; 10] = [
             &MAGIC,
@@ -112,8 +127,9 @@ impl FrameHeader {
         let zeros = cursor.array::<3>()?;
         let body_len = cursor.u32()?;
         let more_zeros = cursor.u32()?;
+        let known = FrameKind::from_u8(kind);
         let header = Self {
-            kind: if kind == 2 { FrameKind::Close } else { FrameKind::Commit },
+            kind: known.unwrap_or(FrameKind::Commit),
             body_len,
             first_position: cursor.u64()?,
             n: cursor.u64()?,
@@ -122,7 +138,7 @@ impl FrameHeader {
             body_crc: cursor.u32()?,
         };
         let last_zeros = cursor.u32()?;
-        if !(1..=2).contains(&kind) {
+        if known.is_none() {
             return Some(Err(BadHeader::UnknownKind(kind)));
         }
         let possible = zeros == [0; 3]
@@ -130,7 +146,7 @@ impl FrameHeader {
             && last_zeros == 0
             && header.durable < header.n
             && header.frame_bytes() <= FRAME_BYTES_MAX
-            && (header.kind == FrameKind::Commit || header.body_len == 0);
+            && (header.kind != FrameKind::Close || header.body_len == 0);
         Some(if possible { Ok(header) } else { Err(BadHeader::Impossible) })
     }
 
@@ -144,6 +160,11 @@ impl FrameHeader {
         let unpadded = FRAME_HEADER_BYTES.saturating_add(self.body_bytes());
         unpadded.saturating_add(padding_bytes(unpadded))
     }
+}
+
+/// The kind that a frame's header says, which was checked.
+pub(crate) fn frame_kind(frame: Option<&[u8]>) -> Option<FrameKind> {
+    frame.and_then(|frame| frame.get(KIND_AT)).and_then(|kind| FrameKind::from_u8(*kind))
 }
 
 /// Whether a frame may begin with these bytes.

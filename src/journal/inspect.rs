@@ -41,6 +41,7 @@ pub(crate) fn inspect_journal_file(
     let end = scan::scan(&found.file, start, &mut |frame| {
         let what = match frame.header.kind {
             FrameKind::Commit => "commit",
+            FrameKind::CommitWithStates => "commit with state",
             FrameKind::Close => "close",
         };
         let part = FilePart::new(frame.at.offset, u64::from(frame.at.bytes), what)

@@ -104,7 +104,7 @@ pub(crate) fn scan_frames(
                 let (bytes, frame_at) = window.share(end.offset);
                 let commit = match header.kind {
                     FrameKind::Close => None,
-                    FrameKind::Commit => Some(
+                    FrameKind::Commit | FrameKind::CommitWithStates => Some(
                         CommitView::new(bytes, frame_at, header.body_len, header.first_position)
                             .map_err(|bad| file.corrupt(end.offset, bad))?,
                     ),

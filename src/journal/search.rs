@@ -47,6 +47,8 @@ pub(crate) struct FoundFrame {
 pub(crate) struct Trace {
     pub(crate) n: u64,
     pub(crate) first_position: u64,
+    /// Whether it changed state records: then it may have had no events.
+    pub(crate) has_states: bool,
     pub(crate) path: PathBuf,
     pub(crate) offset: u64,
 }
@@ -138,9 +140,10 @@ impl Search {
                     offset = frame.end();
                     self.frames.push(frame);
                 }
-                Here::Trace(header) if header.kind == FrameKind::Commit => self.traces.push(Trace {
+                Here::Trace(header) if header.kind != FrameKind::Close => self.traces.push(Trace {
                     n: header.n,
                     first_position: header.first_position,
+                    has_states: header.kind == FrameKind::CommitWithStates,
                     path: file.path.clone(),
                     offset: at,
                 }),
@@ -176,7 +179,7 @@ impl Search {
         }
         let (events, has_states) = match header.kind {
             FrameKind::Close => (0, false),
-            FrameKind::Commit => {
+            FrameKind::Commit | FrameKind::CommitWithStates => {
                 let (bytes, at) = window.share(offset);
                 match CommitView::new(bytes, at, header.body_len, header.first_position) {
                     Ok(commit) => (u64::from(commit.event_count()), commit.states().next().is_some()),

@@ -8,7 +8,7 @@
 //!      4    4  stored_len: bytes that follow the envelope
 //!      8    4  raw_len: bytes when decompressed
 //!     12    4  first: ordinal of the first event, or index of the first stream
-//!     16    4  count: of events, streams, types or blocks
+//!     16    4  count: of events, streams, types, blocks or state records
 //!     20    4  checksum: of bytes 0 to 19 and of what is stored
 //!     24       stored bytes
 //! ```
@@ -27,7 +27,7 @@ use super::compress;
 pub(super) const ENVELOPE_BYTES: usize = 24;
 const CHECKED_BYTES: usize = 20;
 
-/// What a block holds. In a segment they stand in this order.
+/// What a block holds. In a segment they stand in this order, but for state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum BlockKind {
     Events = 1,

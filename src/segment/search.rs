@@ -228,12 +228,16 @@ impl Search<'_> {
                 found.take_in(FoundBlock { offset: at, bytes }, &block);
                 found.raw_bytes = raw_bytes;
             }
-            if envelope.kind == BlockKind::State && decode_states(envelope, &stored).is_some() {
+            if envelope.kind == BlockKind::State && decode_states(envelope, &stored, self.path, at)?.is_some()
+            {
                 found.state = FoundState::Block(FoundBlock { offset: at, bytes });
             }
         }
         found.seed = self.seeds.first().copied().unwrap_or(found.seed);
-        let tells = found.events > 0 || found.start.is_some() || found.end.is_some();
+        let tells = found.events > 0
+            || found.start.is_some()
+            || found.end.is_some()
+            || matches!(found.state, FoundState::Block(_));
         Ok(tells.then_some(found))
     }
 
@@ -282,8 +286,13 @@ fn decode(
     }
 }
 
-fn decode_states(envelope: Envelope, stored: &[u8]) -> Option<StateTable> {
-    StateTable::decode(envelope.raw(stored, &mut Vec::new()).ok()?, envelope.count).ok()
+/// The state records of a block whose checksum holds, as [`decode`] does with events.
+fn decode_states(envelope: Envelope, stored: &[u8], path: &Path, offset: u64) -> Result<Option<StateTable>> {
+    match envelope.raw(stored, &mut Vec::new()) {
+        Ok(raw) => Ok(StateTable::decode(raw, envelope.count).ok()),
+        Err(bad @ (BadBlock::UnknownCodec(_) | BadBlock::NeedsZstd)) => Err(bad.at(path, offset)),
+        Err(_) => Ok(None),
+    }
 }
 
 impl FoundSegment {
@@ -296,7 +305,12 @@ impl FoundSegment {
         };
         let file = disk.open(&self.path, OpenMode::Read).ok()?;
         let (envelope, stored) = self.read_block(&*file, place)?;
-        decode_states(envelope, &stored)
+        decode_states(envelope, &stored, &self.path, place.offset).ok()?
+    }
+
+    /// Whether it has state records that can be read.
+    pub(crate) fn has_states(&self) -> bool {
+        matches!(self.state, FoundState::Block(_))
     }
 
     fn take_in(&mut self, place: FoundBlock, block: &EventBlock) {

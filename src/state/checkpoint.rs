@@ -13,6 +13,19 @@ impl StateTable {
         self.get(&key(name)).map(|value| checkpoint_of(name.as_bytes(), value).1)
     }
 
+    /// Whether a change that was sent again is to be made: of a checkpoint, if that goes on by it. Somebody may have moved it
+    /// further since it was sent first, or put it there anew since it was removed.
+    pub(crate) fn goes_on_by(&self, record: &StateRecord<'_>) -> bool {
+        match record.value {
+            _ if record.kind != StateKind::CHECKPOINT => true,
+            Some(value) => {
+                let (name, position) = checkpoint_of(record.name, value);
+                self.checkpoint(name).is_none_or(|now| now < position)
+            }
+            None => false,
+        }
+    }
+
     /// All checkpoints, in the order of their names.
     pub(crate) fn checkpoints(&self) -> impl Iterator<Item = (&str, Position)> {
         self.of_kind(StateKind::CHECKPOINT).map(|(name, value)| checkpoint_of(name, value))
@@ -37,6 +50,16 @@ pub(crate) fn checkpoint_at(name: &str, position: Option<Position>) -> Result<St
 /// The name and the position that a sound record of a checkpoint says.
 fn checkpoint_of<'a>(name: &'a [u8], value: &[u8]) -> (&'a str, Position) {
     parse(name, value).unwrap_or_else(|| unreachable!("a checkpoint is checked before it is taken in"))
+}
+
+/// A change of a checkpoint, with another position; `None` when it is of something else.
+pub(super) fn moved_checkpoint(
+    change: &StateChange,
+    moved: impl Fn(Position) -> Position,
+) -> Option<StateChange> {
+    let value = change.value.as_ref().filter(|_| change.key.kind == StateKind::CHECKPOINT)?;
+    let (name, position) = checkpoint_of(&change.key.name, value);
+    checkpoint_at(name, Some(moved(position))).ok()
 }
 
 /// Whether a record of this kind has what belongs in it.

@@ -18,7 +18,7 @@ use crate::types::limits::{STATE_NAME_BYTES_MAX, STATE_VALUE_BYTES_MAX};
 
 use super::checkpoint;
 
-pub(super) const HEADER_BYTES: usize = 8;
+const HEADER_BYTES: usize = 8;
 
 /// What a state record is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,6 +94,11 @@ pub(crate) struct StateRecord<'a> {
 impl StateRecord<'_> {
     pub(crate) fn key(&self) -> StateKey {
         StateKey { kind: self.kind, name: self.name.into() }
+    }
+
+    /// The change that it is.
+    pub(crate) fn change(&self) -> StateChange {
+        StateChange { key: self.key(), value: self.value.map(Box::from) }
     }
 }
 
@@ -205,7 +210,7 @@ mod tests {
         assert_eq!(bytes.len(), changes.iter().map(StateChange::record_bytes).sum::<usize>());
         let back: Vec<_> = StateRecords::new(&bytes)
             .map(|record| record.expect("sound"))
-            .map(|record| StateChange { key: record.key(), value: record.value.map(Box::from) })
+            .map(|record| record.change())
             .collect();
         assert_eq!(back, changes);
         assert_eq!(StateRecords::check(&bytes, 3), Ok(()));

@@ -3,13 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::record::{BadState, HEADER_BYTES, StateKey, StateKind, StateRecord, StateRecords, put};
+use crate::types::Position;
+use crate::types::limits::STATES_BYTES_MAX;
+
+use super::checkpoint::moved_checkpoint;
+use super::record::{BadState, StateChange, StateKey, StateKind, StateRecord, StateRecords, put};
+
+/// What a record takes in memory beside its name and its value.
+const OVERHEAD_BYTES: usize = 64;
 
 /// Of each key the value that was given last.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct StateTable {
     records: BTreeMap<StateKey, Arc<[u8]>>,
-    /// What they take as records.
+    /// What they take in memory, about.
     bytes: usize,
 }
 
@@ -17,7 +24,7 @@ impl StateTable {
     /// Takes a change in.
     pub(crate) fn apply(&mut self, record: &StateRecord<'_>) {
         let key = record.key();
-        let overhead = HEADER_BYTES + record.name.len();
+        let overhead = OVERHEAD_BYTES + record.name.len();
         let old = match record.value {
             Some(value) => {
                 self.bytes += overhead + value.len();
@@ -42,12 +49,20 @@ impl StateTable {
         of_kind.map(|(key, value)| (&*key.name, value))
     }
 
+    /// The changes that make this table of an empty one, with the positions of checkpoints moved.
+    pub(crate) fn changes(&self, moved: impl Fn(Position) -> Position) -> impl Iterator<Item = StateChange> {
+        self.records.iter().map(move |(key, value)| {
+            let change = StateChange { key: key.clone(), value: Some(Box::from(&**value)) };
+            moved_checkpoint(&change, &moved).unwrap_or(change)
+        })
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// What they take as records.
+    /// What they take in memory, about; as records they take less.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -57,7 +72,7 @@ impl StateTable {
         let Some(value) = record.value else { return 0 };
         match self.records.get(&record.key()) {
             Some(old) => value.len().saturating_sub(old.len()),
-            None => HEADER_BYTES + record.name.len() + value.len(),
+            None => OVERHEAD_BYTES + record.name.len() + value.len(),
         }
     }
 
@@ -80,6 +95,9 @@ impl StateTable {
                 return Err(BadState::Order);
             }
             table.apply(&record);
+            if table.bytes > STATES_BYTES_MAX {
+                return Err(BadState::Limit);
+            }
         }
         if u32::try_from(table.len()) == Ok(count) { Ok(table) } else { Err(BadState::Count) }
     }
@@ -100,7 +118,7 @@ mod tests {
         let kind = StateKind::CHECKPOINT;
         for (name, value) in [("b", Some("1")), ("a", Some("22")), ("b", Some("333")), ("c", None)] {
             apply(&mut table, kind, name, value);
-            assert_eq!(table.bytes(), table.encode().len());
+            assert_eq!(table.bytes(), table.encode().len() + table.len() * (OVERHEAD_BYTES - 8));
         }
         let all: Vec<_> = table.of_kind(kind).map(|(name, value)| (name, &value[..])).collect();
         assert_eq!(all, [(&b"a"[..], &b"22"[..]), (b"b", b"333")]);
@@ -136,7 +154,7 @@ mod tests {
             ("a", Some("12"), 0),
             ("a", None, 0),
             ("b", None, 0),
-            ("b", Some("123456789"), HEADER_BYTES + 10),
+            ("b", Some("123456789"), OVERHEAD_BYTES + 10),
         ] {
             let mut grown = table.clone();
             let (name, value) = (name.as_bytes(), value.map(str::as_bytes));

@@ -99,8 +99,11 @@ impl<C> Batch<C> {
     }
 
     /// Puts a checkpoint at a position: of the next event that its owner will read, such as [`Subscription::position`]. It moves
-    /// with what else is in the batch, or not at all; [`Store::checkpoint`] tells where it is. If the events of the batch are there
-    /// already, it is moved all the same. Of several for one name the last counts.
+    /// with what else is in the batch, or not at all; [`Store::checkpoint`] tells where it is. Of several for one name the last
+    /// counts. The position must be one of this store.
+    ///
+    /// If the events of the batch are there already, the checkpoint is moved all the same, but only forward, and only if what the
+    /// batch checks of other streams holds: the batch may be a late retry. Such a batch removes no checkpoint.
     ///
     /// So whoever handles an event, appends what follows from it and moves the checkpoint in one batch has done it once,
     /// whenever the process ends:

@@ -137,7 +137,8 @@ fn begin_report(
     verified: &VerifyReport,
     store: &Store,
 ) -> SalvageReport {
-    let left_out = left_out.iter().filter(|frame| frame.end_position > frame.first_position);
+    let left_out =
+        left_out.iter().filter(|frame| frame.end_position > frame.first_position || frame.has_states);
     let left_out = left_out.map(|frame| contradicts(search, frame));
     SalvageReport {
         store_id: verified.store_id,
@@ -198,6 +199,9 @@ impl Salvage<'_> {
             Ok(commit) => commit,
             Err(error) => {
                 self.report.damages.extend(Damage::of(path, &error));
+                if frame.has_states {
+                    self.states.lose();
+                }
                 return Ok(());
             }
         };
@@ -302,6 +306,9 @@ impl Salvage<'_> {
         let traces = { self.search.traces.iter() }
             .filter(|trace| trace.n > last_n && !is_torn(&trace.path, trace.offset));
         let trace = traces.max_by_key(|trace| (trace.n, trace.first_position));
+        if self.search.traces.iter().any(|trace| trace.has_states && !is_torn(&trace.path, trace.offset)) {
+            self.states.lose();
+        }
         // The first commit of which no position is known.
         let unknown_n = trace.map_or(last_n.saturating_add(1), |trace| trace.n);
         self.lose_up_to(trace.map_or(0, |trace| trace.first_position));
@@ -315,8 +322,10 @@ impl Salvage<'_> {
             }
         };
         let from = Position::new(self.next);
-        self.report.lost_end = is_lost.then_some(LostEnd { from, commits_max });
-        self.states.put(self.store, &mut self.report)?;
+        // A commit that changed state records may have had no events.
+        let events_min = u64::from(trace.is_none_or(|trace| !trace.has_states));
+        self.report.lost_end = is_lost.then_some(LostEnd { from, events_min, commits_max });
+        self.states.put(self.store, &mut self.report, last_n)?;
         Ok(self.report)
     }
 }

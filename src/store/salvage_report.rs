@@ -37,8 +37,8 @@ pub struct SalvageReport {
     /// How many checkpoints were brought over. Each is at the event of the new store that its owner had to read next, or at the
     /// one behind it if that is lost.
     pub checkpoints: u64,
-    /// Whether something is lost that may have moved or removed checkpoints since: those that are there may be further back than
-    /// they were, and others may be missing.
+    /// Whether something is lost that may have moved or removed checkpoints: those that are there may be further back than
+    /// they were, or have been removed, and others may be missing. Never of a store in which no trace of a checkpoint is found.
     pub checkpoints_in_doubt: bool,
     /// Where an unfinished write stands, file and offset, as a crash leaves it. Opening the old store would cut it off; it is
     /// not counted as lost.
@@ -59,17 +59,22 @@ pub struct LostVersions {
 /// What is known of an end that is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostEnd {
-    /// At least the event at this position is lost.
+    /// What is lost begins with this position.
     pub from: Position,
+    /// So many events are lost at least: 0 where it may have been a commit that only moved checkpoints.
+    pub events_min: u64,
     /// At most so many commits, if the manifest or a frame's header tells.
     pub commits_max: Option<u64>,
 }
 
 impl SalvageReport {
-    /// Whether no event is known to be lost or left out: the new store has all that the old one had.
+    /// Whether nothing is known to be lost or left out, and no checkpoint is in doubt: the new store has all that the old one had.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.lost.is_empty() && self.lost_end.is_none() && self.left_out.is_empty()
+        self.lost.is_empty()
+            && self.lost_end.is_none()
+            && self.left_out.is_empty()
+            && !self.checkpoints_in_doubt
     }
 
     /// How many events are known to be lost; not those of `lost_end`.

@@ -17,7 +17,7 @@ pub struct Stats {
     pub commits: u64,
     /// How many checkpoints there are.
     pub checkpoints: u64,
-    /// What they take, in memory and in each segment before it is compressed.
+    /// What they take in memory, about.
     pub checkpoint_bytes: u64,
     /// How many journal files there are.
     pub journal_files: u64,
@@ -31,7 +31,7 @@ pub struct Stats {
     pub stalled: Duration,
     /// How often sealing a file failed, since the store was opened. No append failed for it: the file stays as it is.
     pub seals_failed: u64,
-    /// How many segments there are: journal files that were sealed.
+    /// How many segments there are: journal files that were sealed, with events or without.
     pub segments: u64,
     /// Bytes of the segments.
     pub segment_bytes: u64,

@@ -21,9 +21,10 @@ pub struct Subscribe {
     start: Start,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Start {
     At(Position),
+    Checkpoint(String),
     Since(Timestamp),
     Now,
 }
@@ -68,11 +69,10 @@ impl Subscribe {
         self
     }
 
-    /// Begins where a checkpoint is now; from the beginning when there is none of this name.
+    /// Begins where a checkpoint is at [`start`](Subscribe::start); from the beginning when there is none of this name.
     /// [`Batch::checkpoint`](crate::Batch::checkpoint) moves it.
     pub fn from_checkpoint(mut self, name: impl AsRef<str>) -> Self {
-        let position = self.log.index.read(|tables| tables.states().checkpoint(name.as_ref()));
-        self.start = Start::At(position.unwrap_or_default());
+        self.start = Start::Checkpoint(name.as_ref().to_owned());
         self
     }
 
@@ -96,6 +96,10 @@ impl Subscribe {
         let Self { log, filter, start } = self;
         let (next, since) = match start {
             Start::At(position) => (position.as_u64(), None),
+            Start::Checkpoint(name) => {
+                let position = log.index.read(|tables| tables.states().checkpoint(&name));
+                (position.unwrap_or_default().as_u64(), None)
+            }
             // Nothing before it is looked at; and if it is to come yet, what comes sooner is left out.
             Start::Since(time) => (log.recorded_boundary(|at| at < time)?, Some(time)),
             Start::Now => (log.index.read(Tables::head), None),

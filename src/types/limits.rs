@@ -21,9 +21,13 @@ pub(crate) const STATE_NAME_BYTES_MAX: usize = 512;
 /// Bytes in the value of a state record, at most: 64 KiB.
 pub(crate) const STATE_VALUE_BYTES_MAX: usize = 64 << 10;
 /// Checkpoints that one commit may set or remove, at most.
-pub const COMMIT_STATES_MAX: usize = 65_536;
-/// Bytes of all checkpoints of a store, at most: 16 MiB. Each takes 16 bytes and its name.
-pub const STATES_BYTES_MAX: usize = 16 << 20;
+pub const COMMIT_CHECKPOINTS_MAX: usize = COMMIT_STATES_MAX;
+/// Bytes that all checkpoints of a store take in memory, at most: 16 MiB. Each takes 72 bytes and its name.
+pub const CHECKPOINTS_BYTES_MAX: usize = STATES_BYTES_MAX;
+/// Changes of state in one commit, at most.
+pub(crate) const COMMIT_STATES_MAX: usize = 65_536;
+/// Bytes that all state records take in memory, at most: 16 MiB.
+pub(crate) const STATES_BYTES_MAX: usize = 16 << 20;
 /// Tokens in a subject pattern, at most.
 pub const SUBJECT_TOKENS_MAX: usize = 64;
 /// Bytes of the folded state in one snapshot, at most: 64 MiB.

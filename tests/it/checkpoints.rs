@@ -1,18 +1,20 @@
 //! Checkpoints: they move with the events of their batch or not at all, the last one counts, and it lasts as long as the events do.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use annals::limits::{CHECKPOINT_NAME_BYTES_MAX, STATES_BYTES_MAX};
+use annals::limits::{CHECKPOINT_NAME_BYTES_MAX, CHECKPOINTS_BYTES_MAX, COMMIT_CHECKPOINTS_MAX};
 use annals::{
-    Batch, Durability, ErrorKind, ExpectedVersion, Filter, Maintenance, Options, Outcome, Position, Store,
-    Update,
+    Batch, Durability, ErrorKind, ExpectedVersion, Filter, Maintenance, Options, Outcome, Position,
+    SalvageReport, Store, Update,
 };
 
 use crate::support::{CallKind, Keep, ManualClock, Rng, SimDisk, Verdict, all, event, event_with_id};
 
 const ANY: ExpectedVersion = ExpectedVersion::Any;
 /// What a checkpoint takes beside its name.
-const OVERHEAD_BYTES: usize = 16;
+const OVERHEAD_BYTES: usize = 72;
 
 fn options(disk: &SimDisk) -> Options {
     Options::new()
@@ -86,7 +88,7 @@ fn a_batch_without_events_moves_checkpoints_and_no_position() {
     refused.checkpoint("mailer", Position::new(9)).commit().expect_err("its check does not hold");
     assert_eq!(told(&store), named(&[("mailer", 1)]));
     let stats = store.stats().expect("stats");
-    assert_eq!((stats.commits, stats.checkpoints, stats.checkpoint_bytes), (1, 1, 16 + 6));
+    assert_eq!((stats.commits, stats.checkpoints, stats.checkpoint_bytes), (1, 1, 72 + 6));
 }
 
 #[test]
@@ -103,6 +105,52 @@ fn events_that_are_there_already_do_not_keep_a_checkpoint_back() {
     }
     drop(store);
     assert_eq!(told(&open(&disk.crash(Keep::Nothing))), named(&[("points", 6)]));
+}
+
+#[test]
+fn a_late_retry_moves_a_checkpoint_forward_only_and_not_past_what_it_checks() {
+    let store = open(&SimDisk::new());
+    let retry = |position| {
+        let batch = store.batch().append_raw("points-1", ANY, [event_with_id(1, "points")]);
+        batch.check("lease", ExpectedVersion::NoStream).checkpoint("points", Position::new(position))
+    };
+    retry(1).commit().expect("first");
+    put(&store, "points", 50);
+    let outcome = |batch: Batch| batch.commit().expect("commit").outcome();
+    assert_eq!(outcome(retry(1).remove_checkpoint("points")), Outcome::AlreadyAppended);
+    assert_eq!(told(&store), named(&[("points", 50)]), "somebody has gone on since");
+    assert_eq!(outcome(retry(51)), Outcome::AlreadyAppended);
+    assert_eq!(told(&store), named(&[("points", 51)]));
+    store.batch().append_raw("lease", ANY, [event("to another")]).commit().expect("commit");
+    assert_eq!(outcome(retry(52)), Outcome::AlreadyAppended, "whatever it expects");
+    assert_eq!(told(&store), named(&[("points", 51)]), "but it has the lease no more");
+}
+
+#[test]
+fn a_commit_without_events_holds_no_later_one_at_its_time() {
+    let (disk, clock) = (SimDisk::new(), ManualClock::at(1_000_000));
+    let open = || options(&disk).clock(clock.clone()).open("/shop").expect("open");
+    let store = open();
+    append(&store, "one").commit().expect("commit");
+    clock.set(2_000_000);
+    put(&store, "mailer", 1);
+    clock.set(1_500_000);
+    append(&store, "two").commit().expect("commit");
+    clock.set(3_000_000);
+    put(&store, "mailer", 2);
+    store.close().expect("close");
+    clock.set(1_600_000);
+    let store = open();
+    append(&store, "three").commit().expect("commit");
+    let times: Vec<_> = all(&store).iter().map(|event| event.recorded_at().as_micros()).collect();
+    assert_eq!(times, [1_000_000, 1_500_000, 1_600_000]);
+    assert_eq!(store.stats().expect("stats").recorded_at_held, 0);
+    let reader = options(&disk).read_only().open("/shop").expect("open");
+    assert_eq!(told(&reader), named(&[("mailer", 2)]));
+    let verified = |disk: &SimDisk| Options::new().disk(disk.clone()).verify("/shop").expect("verify");
+    assert!(verified(&disk).is_sound(), "{:?}", verified(&disk));
+    store.close().expect("close");
+    assert!(verified(&disk).is_sound());
 }
 
 #[test]
@@ -144,13 +192,13 @@ fn a_name_and_all_checkpoints_together_have_limits() {
     }
     let each = OVERHEAD_BYTES + CHECKPOINT_NAME_BYTES_MAX;
     let name = |number: usize| format!("{number:0>0$}", CHECKPOINT_NAME_BYTES_MAX);
-    let fits = STATES_BYTES_MAX / each;
+    let fits = CHECKPOINTS_BYTES_MAX / each;
     let fill = |numbers: std::ops::Range<usize>| {
         numbers.fold(store.batch(), |batch, number| batch.checkpoint(name(number), Position::new(1)))
     };
     fill(0..fits - 1).commit().expect("commit");
     // The last one takes all that is left.
-    let rest = STATES_BYTES_MAX - (fits - 1) * each;
+    let rest = CHECKPOINTS_BYTES_MAX - (fits - 1) * each;
     assert!(rest - each < OVERHEAD_BYTES + 1, "one more would have no room: {rest}");
     put(&store, &name(fits), 1);
     let stats = store.stats().expect("stats");
@@ -158,6 +206,11 @@ fn a_name_and_all_checkpoints_together_have_limits() {
     invalid(store.batch().checkpoint("one more", Position::new(1)));
     invalid(append(&store, "with it").checkpoint("one more", Position::new(1)));
     assert_eq!((store.head(), store.checkpoint("one more")), (Position::new(0), None));
+    let many = |count: usize| {
+        (0..count).fold(store.batch(), |batch, _| batch.checkpoint(name(fits), Position::new(1)))
+    };
+    many(COMMIT_CHECKPOINTS_MAX).commit().expect("as many as may be");
+    invalid(many(COMMIT_CHECKPOINTS_MAX + 1));
     // What is there moves still, and what goes makes room.
     put(&store, &name(fits), 2);
     store.batch().remove_checkpoint(name(0)).commit().expect("commit");
@@ -332,4 +385,91 @@ fn salvage_brings_checkpoints_over_and_moves_them_with_the_events() {
     assert_eq!(report.lost, [Position::new(7)..Position::new(8)]);
     assert!(report.checkpoints_in_doubt, "the lost commit may have moved one");
     assert_eq!(checkpoints, named(&[("behind", 3), ("head", 9), ("mailer", 9)]));
+}
+
+/// Salvages a store of which `damage` was made, and says whether its checkpoints are in doubt and which they are.
+fn salvaged(
+    disk: &SimDisk,
+    damage: impl FnOnce(&mut BTreeMap<PathBuf, Vec<u8>>),
+) -> (SalvageReport, Vec<(String, u64)>) {
+    let mut files = disk.files();
+    damage(&mut files);
+    let disk = SimDisk::with_files(&files);
+    let report = Options::new().disk(disk.clone()).salvage("/shop", "/mended").expect("salvage");
+    assert_eq!(report.is_complete(), report.lost.is_empty() && !report.checkpoints_in_doubt);
+    (report, told(&Options::new().disk(disk).open("/mended").expect("open")))
+}
+
+#[test]
+fn salvage_tells_when_something_is_lost_that_may_have_moved_checkpoints() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    for number in 0..5 {
+        append(&store, &format!("{number}")).checkpoint("mailer", Position::new(1)).commit().expect("commit");
+    }
+    store.seal().expect("seal");
+    put(&store, "mailer", 2);
+    put(&store, "points", 3);
+    // A segment without events.
+    store.seal().expect("seal");
+    put(&store, "mailer", 4);
+    put(&store, "mailer", 5);
+    // The end of a process: nothing says where the journal ended.
+    let disk = disk.crash(Keep::Everything);
+    let path = |name: &str| PathBuf::from("/shop").join(name);
+    let (report, checkpoints) = salvaged(&disk, |_| ());
+    assert!(!report.checkpoints_in_doubt, "{report:?}");
+    assert_eq!(checkpoints, named(&[("mailer", 5), ("points", 3)]));
+    let flipped = |name: &str, nth: usize| {
+        let (file, name) = (path("journal/00000003"), name.as_bytes().to_vec());
+        move |files: &mut BTreeMap<PathBuf, Vec<u8>>| {
+            let bytes = files.get_mut(&file).expect("the journal");
+            let at = bytes.windows(name.len()).enumerate().filter(|(_, found)| **found == *name).nth(nth);
+            let (at, _) = at.expect("its name");
+            bytes[at] ^= 1;
+        }
+    };
+    // One of the journal's commits, in the middle and at the end.
+    let (report, checkpoints) = salvaged(&disk, flipped("mailer", 0));
+    assert!(report.checkpoints_in_doubt && report.lost.is_empty(), "{report:?}");
+    assert_eq!(checkpoints, named(&[("mailer", 5), ("points", 3)]));
+    let (report, checkpoints) = salvaged(&disk, flipped("mailer", 1));
+    assert!(report.checkpoints_in_doubt && report.lost.is_empty(), "{report:?}");
+    assert!(report.lost_end.as_ref().is_none_or(|end| end.events_min == 0), "{report:?}");
+    assert_eq!(checkpoints, named(&[("mailer", 4), ("points", 3)]));
+    // The segment that has no event, with the journal and without.
+    let (report, checkpoints) = salvaged(&disk, |files| drop(files.remove(&path("segments/00000002"))));
+    assert!(report.checkpoints_in_doubt, "{report:?}");
+    assert_eq!(checkpoints, named(&[("mailer", 5)]));
+    let (report, checkpoints) = salvaged(&disk, |files| {
+        files.remove(&path("segments/00000002"));
+        // As it was when it had been begun.
+        files.get_mut(&path("journal/00000003")).expect("the journal")[4096..].fill(0);
+    });
+    assert!(report.checkpoints_in_doubt, "{report:?}");
+    assert_eq!(checkpoints, named(&[("mailer", 1)]));
+    // Its ends are lost and its block of state is not.
+    let (report, checkpoints) = salvaged(&disk, |files| {
+        let bytes = files.get_mut(&path("segments/00000002")).expect("the segment");
+        let end = bytes.len();
+        bytes[20] ^= 1;
+        bytes[end - 20] ^= 1;
+    });
+    assert!(report.checkpoints_in_doubt, "{report:?}");
+    assert_eq!(checkpoints.first(), Some(&("mailer".to_owned(), 5)));
+}
+
+#[test]
+fn a_store_without_checkpoints_is_in_no_doubt_about_them() {
+    let disk = SimDisk::new();
+    let store = open(&disk);
+    append(&store, "one").commit().expect("commit");
+    append(&store, "two").commit().expect("commit");
+    store.close().expect("close");
+    let (report, _) = salvaged(&disk, |files| {
+        let bytes = files.get_mut(&PathBuf::from("/shop/journal/00000001")).expect("the journal");
+        let at = bytes.windows(3).position(|bytes| bytes == b"one").expect("a payload");
+        bytes[at] ^= 1;
+    });
+    assert_eq!((report.lost_events(), report.checkpoints_in_doubt), (1, false));
 }

@@ -160,7 +160,7 @@ fn a_store_of_a_newer_format_is_not_salvaged_by_halves() {
         bytes[60..64].copy_from_slice(&crc);
     });
     let frame = with(FIRST, &|bytes| {
-        bytes[FRAMES_AT + 4] = 3;
+        bytes[FRAMES_AT + 4] = 4;
         seal(bytes, FRAMES_AT, store);
     });
     for (what, files) in [("manifest", manifest), ("file header", header), ("frame", frame)] {

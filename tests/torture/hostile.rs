@@ -183,6 +183,7 @@ const JOURNAL: Layout =
     &[("version", 8, 4), ("zeros", 12, 4), ("number", 32, 8), ("first position", 40, 8), ("first n", 48, 8)];
 const SEGMENT_FOOTER: Layout = &[
     ("footer's version", 8, 4),
+    ("state bytes", 12, 4),
     ("file length", 40, 8),
     ("raw bytes", 48, 8),
     ("events", 56, 4),
@@ -223,7 +224,7 @@ const FRAME: Layout = &[
     ("n", 24, 8),
     ("durable", 32, 8),
 ];
-const COMMIT: Layout = &[("event_count", 8, 4), ("other records", 12, 4), ("first offset", 16, 4)];
+const COMMIT: Layout = &[("event_count", 8, 4), ("state_count", 12, 4), ("first offset", 16, 4)];
 const RECORD: Layout = &[
     ("record_len", 0, 4),
     ("header_len", 4, 2),

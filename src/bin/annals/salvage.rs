@@ -33,13 +33,13 @@ fn tell(report: &SalvageReport) -> Result<(), Failure> {
         let versions = range("version", versions.start.as_u64(), versions.end.as_u64());
         output.line(format_args!("lost: {versions} of stream {:?}", stream.as_str()))?;
     }
-    if let Some(LostEnd { from, commits_max }) = &report.lost_end {
+    if let Some(LostEnd { from, commits_max, .. }) = &report.lost_end {
         let most = commits_max.map(|commits| format!(", {} at most", count(commits, "commit")));
         let most = most.unwrap_or_default();
         output
             .line(format_args!("lost: all from position {from} on, nothing tells how many events{most}"))?;
     }
-    if report.checkpoints_in_doubt && report.checkpoints > 0 {
+    if report.checkpoints_in_doubt {
         output.line("checkpoints: some may be missing, or further back than they were")?;
     }
     output.line(summary(report))?;
@@ -53,7 +53,7 @@ fn summary(report: &SalvageReport) -> String {
         (lost, end) => {
             let least = if end.is_some() { "at least " } else { "" };
             // That there was one is known, though not its commit.
-            let lost = lost + u64::from(end.is_some());
+            let lost = lost + end.as_ref().map_or(0, |end| end.events_min);
             let known = report.lost_events_of_known_streams();
             format!("{least}{} lost, {known} of them of known streams", count(lost, "event"))
         }

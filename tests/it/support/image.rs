@@ -122,7 +122,14 @@ impl Image {
     /// of them is there still, and what there was to cut is reported.
     fn may_be_cut(&self, damaged: &Files, store: &Store, kept: u64) -> Result<(), Fault> {
         let frames = self.frames();
-        let lost = frames.iter().find(|frame| frame.first_position >= kept).expect("a commit is lost");
+        // Without those that have no events: the next one begins where they do.
+        let next = frames.iter().skip(1).map(Some).chain([None]);
+        let with_events = frames
+            .iter()
+            .zip(next)
+            .filter(|(frame, next)| next.is_none_or(|next| next.first_position > frame.first_position));
+        let lost = with_events.map(|(frame, _)| frame).find(|frame| frame.first_position >= kept);
+        let lost = lost.expect("a commit is lost");
         if lost.first_position != kept {
             return Err(Fault::Wrong(format!("cut within a commit, at position {kept}")));
         }

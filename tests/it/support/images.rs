@@ -28,6 +28,9 @@ fn fill(store: &Store) {
         // Small, of several sectors, of several pages; and one with sectors of zeros in it.
         let bytes = [20, 300, 700, 1_500, 5_000][usize::from(round % 5)];
         append(store, number, vec![round + 1; bytes]);
+        if round == 3 {
+            store.batch().checkpoint("alone", store.head()).commit().expect("commit");
+        }
         if round == 6 {
             append(store, 100, vec![0; 3_000]);
             append(store, 101, vec![7; 40_000]);
