@@ -42,6 +42,8 @@ pub enum ErrorKind {
     Poisoned,
     /// A version or position is at the end of `u64`; nothing was written.
     Exhausted,
+    /// The time of a delivery was up: its event is handed out again, or done.
+    Expired,
     /// The store was closed.
     Closed,
     /// The store was opened to be read only.

@@ -44,6 +44,7 @@
 //!
 //! - [`Store`] opens a directory; [`Options`] opens it otherwise than most need.
 //! - [`Stream`] appends to and reads one stream; [`Batch`] appends to several at once; [`Read`] narrows a read down.
+//! - [`Consume`] hands events to workers, who acknowledge each.
 //! - [`Subscribe`] follows a store: what was appended, and then what is being appended.
 //! - [`Aggregate`] and [`Repository`] load state, decide and append, with retries, snapshots and a cache;
 //!   [`testing`] tests an aggregate's rules without a disk.
@@ -65,6 +66,7 @@
 mod aggregate;
 pub mod codec;
 mod commit;
+mod consumer;
 pub mod disk;
 mod error;
 mod index;
@@ -85,6 +87,9 @@ pub use codec::Bincode;
 #[cfg(feature = "json")]
 pub use codec::Json;
 pub use codec::{Codec, CodecError, DefaultCodec, NoCodec, Upcasters};
+pub use consumer::{
+    AckDurability, Consume, Consumer, ConsumerInfo, ConsumerStats, Delivery, Handled, ParkPolicy, Parked,
+};
 pub use error::{Conflict, Error, ErrorKind, Failure, IdReuse, IdReuseReason, Place, Result};
 pub use journal::{Damage, TornTail};
 pub use reader::Skipped;

@@ -54,8 +54,15 @@ const NAMED_ONLY_IN: [(&str, &[&str]); 15] = [
 ];
 
 /// What only some modules need.
-const LOCKS_ONLY_IN: [&str; 6] =
-    ["src/journal/", "src/index/", "src/commit/", "src/store/", "src/snapshot/", "src/aggregate/"];
+const LOCKS_ONLY_IN: [&str; 7] = [
+    "src/journal/",
+    "src/index/",
+    "src/commit/",
+    "src/store/",
+    "src/snapshot/",
+    "src/consumer/",
+    "src/aggregate/",
+];
 
 /// A line of code: comments and blank lines are none.
 struct Code {

@@ -15,6 +15,7 @@ mod random;
 mod real_disk;
 mod replace;
 mod seam;
+mod varint;
 
 pub use clock::{Clock, SystemClock};
 pub use real_disk::RealDisk;
@@ -27,3 +28,4 @@ pub(crate) use numbered::{file_name, number_of};
 pub(crate) use own_dir::list_own_dir;
 pub(crate) use random::IdSource;
 pub(crate) use replace::{CreateFailure, TEMPORARY_SUFFIX, create_complete, replace_file};
+pub(crate) use varint::{Varints, put_signed, put_varint};

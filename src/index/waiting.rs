@@ -124,6 +124,18 @@ impl Waiting {
         wake(tasks);
     }
 
+    /// Wakes one who waits. One who is about to is not on the list yet, and asks whether there is something new when it is.
+    pub(crate) fn wake(&self, waiter: &Arc<Waiter>) {
+        let mut tasks = Vec::new();
+        let mut list = self.list.lock();
+        if let Some(at) = list.iter().position(|one| Arc::ptr_eq(one, waiter)) {
+            list.swap_remove(at).wake(&mut tasks);
+        }
+        self.count.store(list.len(), Ordering::SeqCst);
+        drop(list);
+        wake(tasks);
+    }
+
     /// Wakes everybody: nothing will be appended any more.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);

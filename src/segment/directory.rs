@@ -10,6 +10,7 @@
 
 use std::ops::Range;
 
+use crate::disk::Varints;
 use crate::disk::{Cursor, put_u16, put_u32};
 use crate::types::limits::STREAM_NAME_BYTES_MAX;
 
@@ -18,7 +19,6 @@ use super::footer::BlockCounts;
 use super::header::HEADER_BYTES;
 use super::id_block::IDS_PER_BLOCK;
 use super::order_block::POSITIONS_PER_BLOCK;
-use super::varint::Varints;
 
 /// Collects what the directory says, block by block.
 #[derive(Debug, Default)]

@@ -24,6 +24,7 @@
 use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
+use crate::disk::Varints;
 use crate::types::limits::{
     COMMIT_EVENTS_MAX, EVENT_TYPE_BYTES_MAX, METADATA_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX,
 };
@@ -31,8 +32,6 @@ use crate::types::{
     CodecId, Encoding, EventId, EventTable, EventTableBuilder, Extension, Facts, Names, Parts, Position,
     RecordedEvent, Row, Shape, Timestamp, Version,
 };
-
-use super::varint::Varints;
 
 pub(super) const COLUMNS: usize = 8;
 const ID_BYTES: usize = 16;

@@ -1,10 +1,10 @@
 //! `EventBlockBuilder`: puts a block of events together, column by column. `event_block.rs` has the map of the bytes, and takes
 //! them apart.
 
+use crate::disk::{put_signed, put_varint};
 use crate::types::{Encoding, Extension, RecordedEvent};
 
 use super::event_block::COLUMNS;
-use super::varint::{put_signed, put_varint};
 
 /// A block that has as many bytes is full where a stream begins.
 pub(super) const BLOCK_BYTES: usize = 8 << 10;

@@ -31,7 +31,6 @@ mod streams_from;
 mod tests;
 mod tier;
 mod type_table;
-mod varint;
 mod write;
 
 pub(crate) use block_cache::BlockCache;

@@ -10,10 +10,9 @@
 
 use std::ops::Range;
 
+use crate::disk::{Varints, put_varint};
 use crate::types::Version;
 use crate::types::limits::STREAM_NAME_BYTES_MAX;
-
-use super::varint::{Varints, put_varint};
 
 /// A block that has as many bytes is full.
 const BLOCK_BYTES: usize = 4 << 10;

@@ -4,9 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::disk::{Varints, put_varint};
 use crate::types::limits::EVENT_TYPE_BYTES_MAX;
-
-use super::varint::{Varints, put_varint};
 
 /// A segment with more types has no table of them.
 pub(super) const TYPES_MAX: usize = 1024;

@@ -5,7 +5,7 @@ use crate::types::limits::CHECKPOINT_NAME_BYTES_MAX;
 use crate::types::{OverLimit, Position};
 
 use super::record::{StateChange, StateKey, StateKind, StateRecord};
-use super::table::StateTable;
+use super::table::{Moving, StateTable};
 
 impl StateTable {
     /// Where a checkpoint is, if there is one of this name.
@@ -52,14 +52,10 @@ fn checkpoint_of<'a>(name: &'a [u8], value: &[u8]) -> (&'a str, Position) {
     parse(name, value).unwrap_or_else(|| unreachable!("a checkpoint is checked before it is taken in"))
 }
 
-/// A change of a checkpoint, with another position; `None` when it is of something else.
-pub(super) fn moved_checkpoint(
-    change: &StateChange,
-    moved: impl Fn(Position) -> Position,
-) -> Option<StateChange> {
-    let value = change.value.as_ref().filter(|_| change.key.kind == StateKind::CHECKPOINT)?;
-    let (name, position) = checkpoint_of(&change.key.name, value);
-    checkpoint_at(name, Some(moved(position))).ok()
+/// A checkpoint, where its position is another one.
+pub(super) fn moved_checkpoint(name: &[u8], value: &[u8], moving: &Moving<'_>) -> Option<StateChange> {
+    let (name, position) = checkpoint_of(name, value);
+    checkpoint_at(name, Some((moving.next)(position))).ok()
 }
 
 /// Whether a record of this kind has what belongs in it.

@@ -5,9 +5,11 @@
 //! it is sealed: what is in effect is what the newest segment says, and then the changes of the journal, in their order.
 
 mod checkpoint;
+mod consumer;
 mod record;
 mod table;
 
 pub(crate) use checkpoint::checkpoint_at;
+pub(crate) use consumer::{ParkedRecord, Progress, check_consumer_name};
 pub(crate) use record::{BadState, StateChange, StateRecord, StateRecords};
-pub(crate) use table::StateTable;
+pub(crate) use table::{Moving, StateTable};

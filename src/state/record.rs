@@ -3,7 +3,7 @@
 //! ```text
 //! offset size  field
 //!      0    4  record_len: bytes of the whole record
-//!      4    1  kind: 1 checkpoint
+//!      4    1  kind: 1 checkpoint, 2 consumer, 3 parked event
 //!      5    1  1 if the record takes its key away, and has no value; else 0
 //!      6    2  name_len, at least 1
 //!      8       name, value
@@ -26,6 +26,8 @@ pub(crate) struct StateKind(u8);
 
 impl StateKind {
     pub(crate) const CHECKPOINT: Self = Self(1);
+    pub(crate) const CONSUMER: Self = Self(2);
+    pub(crate) const PARKED: Self = Self(3);
 }
 
 /// What a state record is found by.

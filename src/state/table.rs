@@ -7,7 +7,16 @@ use crate::types::Position;
 use crate::types::limits::STATES_BYTES_MAX;
 
 use super::checkpoint::moved_checkpoint;
+use super::consumer::{moved_consumer, moved_parked};
 use super::record::{BadState, StateChange, StateKey, StateKind, StateRecord, StateRecords, put};
+
+/// Where positions of one store are in another that lacks some of its events.
+pub(crate) struct Moving<'a> {
+    /// Of the next event to read.
+    pub(crate) next: &'a dyn Fn(Position) -> Position,
+    /// Of an event; `None` when it is not there.
+    pub(crate) event: &'a dyn Fn(Position) -> Option<Position>,
+}
 
 /// What a record takes in memory beside its name and its value.
 const OVERHEAD_BYTES: usize = 64;
@@ -44,16 +53,27 @@ impl StateTable {
 
     /// All of a kind, in the order of their names.
     pub(crate) fn of_kind(&self, kind: StateKind) -> impl Iterator<Item = (&[u8], &Arc<[u8]>)> {
-        let first = StateKey { kind, name: Box::default() };
+        self.of_kind_from(kind, &[])
+    }
+
+    /// Those of a kind from a name on, in the order of their names.
+    pub(crate) fn of_kind_from(
+        &self,
+        kind: StateKind,
+        name: &[u8],
+    ) -> impl Iterator<Item = (&[u8], &Arc<[u8]>)> + use<'_> {
+        let first = StateKey { kind, name: name.into() };
         let of_kind = self.records.range(first..).take_while(move |(key, _)| key.kind == kind);
         of_kind.map(|(key, value)| (&*key.name, value))
     }
 
-    /// The changes that make this table of an empty one, with the positions of checkpoints moved.
-    pub(crate) fn changes(&self, moved: impl Fn(Position) -> Position) -> impl Iterator<Item = StateChange> {
-        self.records.iter().map(move |(key, value)| {
-            let change = StateChange { key: key.clone(), value: Some(Box::from(&**value)) };
-            moved_checkpoint(&change, &moved).unwrap_or(change)
+    /// The changes that make this table of an empty one, in a store where events are at other positions.
+    pub(crate) fn moved(&self, moving: &Moving<'_>) -> impl Iterator<Item = StateChange> {
+        self.records.iter().filter_map(|(key, value)| match key.kind {
+            StateKind::CHECKPOINT => moved_checkpoint(&key.name, value, moving),
+            StateKind::CONSUMER => moved_consumer(&key.name, value, moving),
+            StateKind::PARKED => moved_parked(&key.name, value, moving),
+            _ => Some(StateChange { key: key.clone(), value: Some(Box::from(&**value)) }),
         })
     }
 

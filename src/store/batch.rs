@@ -146,6 +146,12 @@ impl<C> Batch<C> {
         self
     }
 
+    /// Changes a state record.
+    pub(crate) fn change(mut self, change: StateChange) -> Self {
+        self.states.push(change);
+        self
+    }
+
     /// What the answer to this batch means, if not what the store's options say.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;

@@ -12,7 +12,7 @@ use crate::commit::Request;
 use crate::error::{Error, Result};
 use crate::index::Log;
 use crate::snapshot::Snapshots;
-use crate::types::{FilePart, Filter, Position, RecordedEvent, StoreId, StreamName, Version};
+use crate::types::{FilePart, Filter, Position, RecordedEvent, StoreId, StreamName, Timestamp, Version};
 
 use super::inner::{Access, Inner};
 use super::{
@@ -361,6 +361,11 @@ impl Store {
     /// acknowledged as synced is on disk nevertheless, and the next opening recovers.
     pub fn close(&self) -> Result<()> {
         self.inner.close()
+    }
+
+    /// The time, as the store's clock tells it.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.inner.clock.now()
     }
 
     pub(crate) fn log(&self) -> &Arc<Log> {

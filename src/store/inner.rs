@@ -15,6 +15,7 @@ use crate::snapshot::Snapshots;
 use crate::types::{BatchReceipt, Durability, StoreId};
 
 use super::RecoveryReport;
+use super::claims::Claims;
 use super::following::Following;
 use super::sealer::Sealer;
 
@@ -29,6 +30,7 @@ pub(crate) struct Inner {
     pub(crate) upcasters: Upcasters,
     pub(crate) snapshots: Snapshots,
     pub(crate) report: RecoveryReport,
+    pub(crate) claims: Claims,
     pub(crate) root: PathBuf,
     pub(crate) store_id: StoreId,
 }

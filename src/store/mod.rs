@@ -2,6 +2,7 @@
 
 mod batch;
 mod checkpoints;
+mod claims;
 mod draft;
 mod following;
 mod handle;
@@ -27,6 +28,7 @@ mod verify_sealed;
 mod verify_tiers;
 
 pub use batch::Batch;
+pub(crate) use claims::Claim;
 pub use draft::Draft;
 pub use handle::{Store, StreamInfo};
 pub use options::{Creation, Maintenance, Options, Recovery};

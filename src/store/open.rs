@@ -22,6 +22,7 @@ use crate::segment::{BlockCache, Segment};
 use crate::snapshot::Snapshots;
 use crate::types::{Position, StoreId};
 
+use super::claims::Claims;
 use super::inner::{Access, Closing, Inner, Writing};
 use super::maintenance::Maintainer;
 use super::sealer::{SEGMENTS_DIR, Sealer, segments_dir};
@@ -195,6 +196,7 @@ pub(super) fn store(
         durability: options.durability,
         upcasters: options.upcasters,
         report,
+        claims: Claims::default(),
         root,
         store_id,
     })

@@ -5,7 +5,7 @@ use crate::disk::Disk;
 use crate::error::Result;
 use crate::journal::{CommitView, FoundFrame};
 use crate::segment::FoundSegment;
-use crate::state::{StateChange, StateTable};
+use crate::state::{Moving, StateChange, StateTable};
 use crate::types::limits::{COMMIT_STATES_MAX, STATES_BYTES_MAX};
 use crate::types::{Durability, Position};
 
@@ -73,8 +73,10 @@ impl FoundStates {
     pub(super) fn put(&self, store: &Store, report: &mut SalvageReport, last_n: u64) -> Result<()> {
         let is_in_doubt = self.is_in_doubt || self.next_n <= last_n || report.lost_end.is_some();
         report.checkpoints_in_doubt = self.are_there && is_in_doubt;
-        let changes: Vec<StateChange> = self.table.changes(|position| moved(report, position)).collect();
-        report.checkpoints = changes.len() as u64;
+        let next = |position| moved(report, position);
+        let event = |position| report.new_position(position);
+        let changes: Vec<StateChange> = self.table.moved(&Moving { next: &next, event: &event }).collect();
+        report.checkpoints = self.table.checkpoints().count() as u64;
         for changes in changes.chunks(COMMIT_STATES_MAX) {
             batch::commit(store.inner(), Vec::new(), &[], changes, Durability::Buffered, None)?;
         }

@@ -16,6 +16,10 @@ pub const COMMIT_BYTES_MAX: usize = 64 << 20;
 pub const COMMIT_STREAMS_MAX: usize = 65_536;
 /// Bytes in the name of a checkpoint, at most.
 pub const CHECKPOINT_NAME_BYTES_MAX: usize = STATE_NAME_BYTES_MAX;
+/// Bytes in the name of a consumer, at most.
+pub const CONSUMER_NAME_BYTES_MAX: usize = 256;
+/// Bytes kept of the reason why an event is parked: what is longer is cut.
+pub const PARK_REASON_BYTES_MAX: usize = 1024;
 /// Bytes in the name of a state record, at most.
 pub(crate) const STATE_NAME_BYTES_MAX: usize = 512;
 /// Bytes in the value of a state record, at most: 64 KiB.

@@ -13,8 +13,13 @@ mod checkpoints;
 #[cfg(feature = "cli")]
 mod command_line;
 #[cfg(feature = "cli")]
+mod command_line_consumers;
+#[cfg(feature = "cli")]
 mod command_line_salvage;
 mod concurrency;
+mod consumers;
+mod consumers_crash;
+mod consumers_workers;
 #[cfg(feature = "bincode")]
 mod crash;
 #[cfg(feature = "bincode")]

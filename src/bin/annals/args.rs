@@ -31,6 +31,7 @@ pub(crate) enum Command {
     Streams(Streams),
     Read(Read),
     Stats(Stats),
+    Consumers(Consumers),
     Verify(Verify),
     Salvage(Salvage),
     Inspect(Inspect),
@@ -145,6 +146,21 @@ pub(crate) struct Stats {
     /// The store's directory
     pub(crate) store: PathBuf,
     /// Print a JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// List the consumers and how far each has come, sorted by name
+///
+/// As they are on disk: a program that has a consumer open may be further. `floor` is the position up to
+/// which all is done or parked, `lag` how many positions there are from there to the head, `parked` how
+/// many events were put aside.
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Consumers {
+    /// The store's directory
+    pub(crate) store: PathBuf,
+    /// Print JSON lines instead of a table
     #[arg(long)]
     pub(crate) json: bool,
 }

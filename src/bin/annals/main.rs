@@ -5,6 +5,7 @@
 //! damage found by `verify` and `inspect`, and for events lost in `salvage`. A reader of our output that goes away ends the command quietly.
 
 mod args;
+mod consumers;
 mod event_line;
 mod export;
 mod failure;
@@ -55,6 +56,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Streams(streams) => streams::run(streams),
         Command::Read(read) => read::run(read),
         Command::Stats(stats) => stats::run(stats),
+        Command::Consumers(consumers) => consumers::run(consumers),
         Command::Verify(verify) => return verify::run(verify),
         Command::Salvage(salvage) => return salvage::run(salvage),
         Command::Inspect(inspect) => return inspect::run(inspect),

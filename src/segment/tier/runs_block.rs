@@ -8,8 +8,8 @@
 //!   the run before; version of its first event; ordinal of its first event; count of its events
 //! ```
 
+use crate::disk::{Varints, put_varint};
 use crate::segment::stream_block::StreamRun;
-use crate::segment::varint::{Varints, put_varint};
 use crate::types::limits::STREAM_NAME_BYTES_MAX;
 use crate::types::{StreamName, Version};
 

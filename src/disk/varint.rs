@@ -2,7 +2,7 @@
 //! in zigzag. Each number has one form only.
 
 /// Appends a number.
-pub(super) fn put_varint(bytes: &mut Vec<u8>, number: u64) {
+pub(crate) fn put_varint(bytes: &mut Vec<u8>, number: u64) {
     let mut rest = number;
     while rest >= 0x80 {
         let [low, ..] = rest.to_le_bytes();
@@ -14,23 +14,23 @@ pub(super) fn put_varint(bytes: &mut Vec<u8>, number: u64) {
 }
 
 /// Appends a signed number: small ones are short, below zero too.
-pub(super) fn put_signed(bytes: &mut Vec<u8>, number: i64) {
+pub(crate) fn put_signed(bytes: &mut Vec<u8>, number: i64) {
     put_varint(bytes, ((number << 1) ^ (number >> 63)).cast_unsigned());
 }
 
 /// Reads what lies one behind another; `None` past the end, and for a number in another form than it is written in.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Varints<'a> {
+pub(crate) struct Varints<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Varints<'a> {
-    pub(super) const fn new(bytes: &'a [u8]) -> Self {
+    pub(crate) const fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     #[inline]
-    pub(super) fn number(&mut self) -> Option<u64> {
+    pub(crate) fn number(&mut self) -> Option<u64> {
         let (byte, rest) = self.rest.split_first()?;
         if *byte < 0x80 {
             self.rest = rest;
@@ -56,33 +56,33 @@ impl<'a> Varints<'a> {
     }
 
     #[inline]
-    pub(super) fn signed(&mut self) -> Option<i64> {
+    pub(crate) fn signed(&mut self) -> Option<i64> {
         let number = self.number()?;
         Some(((number >> 1) ^ (number & 1).wrapping_neg()).cast_signed())
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(crate) fn u32(&mut self) -> Option<u32> {
         u32::try_from(self.number()?).ok()
     }
 
-    pub(super) fn u16(&mut self) -> Option<u16> {
+    pub(crate) fn u16(&mut self) -> Option<u16> {
         u16::try_from(self.number()?).ok()
     }
 
-    pub(super) fn u8(&mut self) -> Option<u8> {
+    pub(crate) fn u8(&mut self) -> Option<u8> {
         let (byte, rest) = self.rest.split_first()?;
         self.rest = rest;
         Some(*byte)
     }
 
     /// The next `count` bytes.
-    pub(super) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
         self.rest = rest;
         Some(taken)
     }
 
-    pub(super) const fn remaining(&self) -> usize {
+    pub(crate) const fn remaining(&self) -> usize {
         self.rest.len()
     }
 }
