@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::state::check_consumer_name;
 use crate::store::Store;
 use crate::subscription::{Subscribe, Subscription};
+use crate::types::limits::ACK_PENDING_MAX;
 use crate::types::{Filter, Position, RecordedEvent, Timestamp};
 
 use super::consumer_type::Consumer;
@@ -131,7 +132,7 @@ impl Consume {
         self
     }
 
-    /// How many events may be with workers at once; 1,000 unless told. Four times as many are read ahead.
+    /// How many events may be with workers at once, up to 16,384; 1,000 unless told. Four times as many are read ahead.
     pub fn max_ack_pending(mut self, events: usize) -> Self {
         self.settings.max_ack_pending = events;
         self
@@ -152,18 +153,20 @@ impl Consume {
     /// The consumer. Its name is taken in this process until the last of its clones and deliveries is dropped.
     ///
     /// # Errors
-    /// `Invalid` for a name that is empty or longer than 256 bytes, and where a number or a time is 0. `Locked` when the consumer
+    /// `Invalid` for a name that is empty or longer than 256 bytes, and where a number or a time is 0 or past its
+    /// limit. `Locked` when the consumer
     /// is started already. `ReadOnly`. What appending or reading the store may answer.
     pub fn start(self) -> Result<Consumer> {
         let Self { store, name, filter, subscribe, keys, settings } = self;
         check_consumer_name(&name)?;
         let is_none = settings.max_deliver == 0
-            || settings.max_ack_pending == 0
+            || !(1..=ACK_PENDING_MAX).contains(&settings.max_ack_pending)
             || settings.ack_wait.is_zero()
             || matches!(settings.acks, AckDurability::Grouped(0));
         if is_none {
-            let what =
-                format!("consumer {name:?}: no worker could ever have an event for 0 times or 0 seconds");
+            let what = format!(
+                "consumer {name:?}: 0 times, 0 events or 0 seconds are none, and more than {ACK_PENDING_MAX} events at once are too many"
+            );
             return Err(Error::new(ErrorKind::Invalid, what));
         }
         let Some(claim) = store.claim(&name) else {

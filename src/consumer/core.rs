@@ -78,7 +78,7 @@ impl Shared {
             Some(progress) => progress,
             None => {
                 let floor = source.position().as_u64();
-                let new = Progress { floor, handed_to: floor, known: BTreeMap::new() };
+                let new = Progress { floor, read_to: floor, handed_to: floor, open: BTreeMap::new() };
                 // So that one that begins now has begun, whatever happens next.
                 store.batch().change(new.change(&name)).durability(Durability::Synced).commit()?;
                 new

@@ -1,8 +1,8 @@
 //! `Flow`: what becomes of events between being read and being done. Pure: it is told the time, and asks nobody.
 //!
 //! An event that was read waits behind the earlier ones of its key; then it is ready; then it is out, until it is acknowledged,
-//! refused, or its time is up; then done, or ready again after a while. Done events are forgotten when all before them are
-//! done: the position up to which that is so is the floor.
+//! refused, or its time is up; then done and forgotten, or ready again after a while. The first that is not done is the floor. What
+//! was read and is not open is done: so what has to be remembered is bounded by what may be open.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const READ_AHEAD: usize = 4;
 
 pub(super) type Key = Arc<str>;
 
-/// An event that is not done, or not forgotten.
+/// An event that is not done.
 #[derive(Debug)]
 struct Pending {
     event: RecordedEvent,
@@ -30,13 +30,6 @@ struct Pending {
     state: State,
     /// It was parked, and is handed out again beside all others.
     is_replayed: bool,
-}
-
-impl Pending {
-    /// Whether it is done as far as its worker is concerned.
-    fn is_done(&self) -> bool {
-        matches!(self.state, State::Acked | State::Done)
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +43,6 @@ enum State {
     Out(Timestamp),
     /// Acknowledged, and not yet on disk.
     Acked,
-    Done,
 }
 
 /// An event that is handed out.
@@ -93,8 +85,10 @@ pub(super) struct Flow {
     timers: BTreeSet<(Timestamp, u64)>,
     /// Keys whose events wait behind one that is parked, and which.
     waiting: HashMap<Key, u64>,
-    /// What the last process knew of events that were not read yet.
-    known: BTreeMap<u64, u32>,
+    /// Of events that the last process had open, and that were not read again yet, how often they were handed out.
+    unread: BTreeMap<u64, u32>,
+    /// What the last process had read: of that, what it had not open is done.
+    was_read_to: u64,
     /// All that is admitted below was taken in.
     read_to: u64,
     /// As recorded: below it events may have been handed out.
@@ -102,13 +96,12 @@ pub(super) struct Flow {
     /// Below it the last process, which ended without a word, may have handed out events.
     suspect_to: u64,
     out: usize,
-    not_done: usize,
     pub(super) redelivered: u64,
 }
 
 impl Flow {
     pub(super) fn new(settings: Settings, progress: Progress) -> Self {
-        let Progress { floor, handed_to, known } = progress;
+        let Progress { floor, read_to, handed_to, open } = progress;
         Self {
             settings,
             pending: BTreeMap::new(),
@@ -116,19 +109,19 @@ impl Flow {
             ready: BTreeSet::new(),
             timers: BTreeSet::new(),
             waiting: HashMap::new(),
-            known,
+            unread: open,
+            was_read_to: read_to,
             read_to: floor,
             handed_to,
             suspect_to: handed_to,
             out: 0,
-            not_done: 0,
             redelivered: 0,
         }
     }
 
     /// Whether more events may be read.
     pub(super) fn wants_more(&self) -> bool {
-        self.not_done < self.settings.max_ack_pending.saturating_mul(READ_AHEAD)
+        self.pending.len() < self.settings.max_ack_pending.saturating_mul(READ_AHEAD)
     }
 
     /// All that is admitted below was taken in.
@@ -139,17 +132,17 @@ impl Flow {
     /// Everything below `position` was read.
     pub(super) fn has_read(&mut self, position: u64) {
         self.read_to = self.read_to.max(position);
-        let later = self.known.split_off(&self.read_to);
-        // What is known of positions where no event was admitted is of no use any more.
-        self.known = later;
+        // Where no event is admitted any more none is open.
+        self.unread = self.unread.split_off(&self.read_to);
     }
 
     /// Takes in the next event.
     pub(super) fn take_in(&mut self, event: RecordedEvent, key: Option<Key>) {
         let position = event.position().as_u64();
-        let known = self.known.remove(&position);
+        let was_open = self.unread.remove(&position);
+        let is_done = was_open.is_none() && position < self.was_read_to;
         let waits = key.as_ref().is_some_and(|key| self.waiting.contains_key(key));
-        if known != Some(0) && !waits {
+        if !is_done && !waits {
             let state = match &key {
                 Some(key) => {
                     let lane = self.lanes.entry(Arc::clone(key)).or_default();
@@ -158,7 +151,7 @@ impl Flow {
                 }
                 None => State::Ready,
             };
-            self.add(event, key, known.unwrap_or(0), state, false);
+            self.add(event, key, was_open.unwrap_or(0), state, false);
         }
         self.has_read(position + 1);
     }
@@ -173,7 +166,6 @@ impl Flow {
         if state == State::Ready {
             self.ready.insert(position);
         }
-        self.not_done += 1;
         self.pending.insert(position, Pending { event, key, times, state, is_replayed });
     }
 
@@ -275,33 +267,25 @@ impl Flow {
 
     /// An event is done, and that is on disk. Its key goes on.
     pub(super) fn finish(&mut self, position: u64) {
-        self.put(position, State::Done);
-        let Some(pending) = self.pending.get(&position) else { return };
-        if pending.is_replayed {
-            self.pending.remove(&position);
-            return;
-        }
-        if let Some(key) = pending.key.clone()
-            && let Some(lane) = self.lanes.get_mut(&key)
-        {
+        let Some(Pending { key: Some(key), is_replayed: false, .. }) = self.forget(position) else { return };
+        if let Some(lane) = self.lanes.get_mut(&key) {
             lane.pop_front();
             match lane.front().copied() {
                 Some(next) => self.put(next, State::Ready),
                 None => drop(self.lanes.remove(&key)),
             }
         }
-        self.forget_done();
     }
 
     /// An event is parked, and that is on disk. If its key waits behind it, so do those of the key that were read already.
     pub(super) fn parked(&mut self, position: u64, key_waits: bool) {
         let key = self.pending.get(&position).and_then(|pending| pending.key.clone());
         let Some(key) = key.filter(|_| key_waits) else { return self.finish(position) };
-        self.wait_behind(Arc::clone(&key), position);
+        self.forget(position);
         for waiting in self.lanes.remove(&key).unwrap_or_default() {
-            self.put(waiting, State::Done);
+            self.forget(waiting);
         }
-        self.finish(position);
+        self.wait_behind(key, position);
     }
 
     /// The events of a key wait behind one that is parked.
@@ -314,57 +298,52 @@ impl Flow {
         self.waiting.remove(key);
     }
 
-    fn forget_done(&mut self) {
-        let is_done = |pending: &Pending| pending.state == State::Done;
-        while let Some(first) = self.pending.first_entry().filter(|first| is_done(first.get())) {
-            first.remove();
-        }
+    /// An event is of no concern any more.
+    fn forget(&mut self, position: u64) -> Option<Pending> {
+        // Out of what is ready, out, and waits for a time.
+        self.put(position, State::Held);
+        self.pending.remove(&position)
     }
 
     /// The one way by which a state changes.
     fn put(&mut self, position: u64, state: State) {
         let Some(pending) = self.pending.get_mut(&position) else { return };
         let old = std::mem::replace(&mut pending.state, state);
-        let is_open = |state: State| !matches!(state, State::Done);
         let is_out = |state: State| matches!(state, State::Out(_) | State::Acked);
-        self.not_done -= usize::from(is_open(old) && !is_open(state));
         self.out += usize::from(is_out(state));
         self.out -= usize::from(is_out(old));
         match old {
             State::Ready => drop(self.ready.remove(&position)),
             State::Later(at) | State::Out(at) => drop(self.timers.remove(&(at, position))),
-            State::Held | State::Acked | State::Done => {}
+            State::Held | State::Acked => {}
         }
         match state {
             State::Ready => drop(self.ready.insert(position)),
             State::Later(at) | State::Out(at) => drop(self.timers.insert((at, position))),
-            State::Held | State::Acked | State::Done => {}
+            State::Held | State::Acked => {}
         }
     }
 
     /// All below is done or acknowledged, or parked.
     pub(super) fn floor(&self) -> u64 {
-        let first = self.own().find(|(_, pending)| !pending.is_done());
-        first.map_or(self.read_to, |(position, _)| *position)
+        let open = self.open().next().map(|(position, _)| position);
+        let unread = self.unread.first_key_value().map(|(position, _)| *position);
+        let first = open.into_iter().chain(unread).min();
+        first.unwrap_or(self.read_to.max(self.was_read_to))
     }
 
-    /// The events that are not replayed.
-    fn own(&self) -> impl Iterator<Item = (&u64, &Pending)> {
-        self.pending.iter().filter(|(_, pending)| !pending.is_replayed)
+    /// The events that were read and are neither done nor acknowledged, and how often each was handed out; not replayed ones.
+    fn open(&self) -> impl Iterator<Item = (u64, u32)> {
+        let is_open = |pending: &Pending| !pending.is_replayed && pending.state != State::Acked;
+        let open = self.pending.iter().filter(move |(_, pending)| is_open(pending));
+        open.map(|(position, pending)| (*position, pending.times))
     }
 
     /// How far it has come, with all that is acknowledged.
     pub(super) fn progress(&self) -> Progress {
-        let floor = self.floor();
-        let mut known = self.known.clone();
-        for (position, pending) in self.own().filter(|(position, _)| **position >= floor) {
-            if pending.is_done() {
-                known.insert(*position, 0);
-            } else if pending.times > 0 {
-                known.insert(*position, pending.times);
-            }
-        }
-        Progress { floor, handed_to: self.handed_to.max(floor), known }
+        let (floor, read_to) = (self.floor(), self.read_to.max(self.was_read_to));
+        let open = self.open().chain(self.unread.iter().map(|(position, times)| (*position, *times)));
+        Progress { floor, read_to, handed_to: self.handed_to.max(floor), open: open.collect() }
     }
 
     /// What to record before an event is handed out: the progress, and that events were, somewhat further than now.
@@ -389,7 +368,7 @@ impl Flow {
 
     /// How many events are read and not done.
     pub(super) fn not_done(&self) -> usize {
-        self.not_done
+        self.pending.len()
     }
 
     /// The key of an event that is not done.
@@ -404,7 +383,6 @@ impl Flow {
 
     /// The first event that is not done.
     pub(super) fn oldest(&self) -> Option<&RecordedEvent> {
-        let is_open = |pending: &&Pending| !matches!(pending.state, State::Done);
-        self.pending.values().find(is_open).map(|pending| &pending.event)
+        self.pending.values().next().map(|pending| &pending.event)
     }
 }

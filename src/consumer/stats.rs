@@ -41,8 +41,8 @@ pub struct ConsumerInfo {
     pub floor: Position,
     /// How many positions there are from there to the head.
     pub lag: u64,
-    /// How many events above the floor were done.
-    pub done_ahead: usize,
+    /// How many events it had read that were not done.
+    pub open: usize,
     /// How many events were parked; not those that wait behind them.
     pub parked: usize,
 }
@@ -63,7 +63,7 @@ impl Store {
                     name: name.to_owned(),
                     floor: Position::new(progress.floor),
                     lag: tables.head().saturating_sub(progress.floor),
-                    done_ahead: progress.known.values().filter(|times| **times == 0).count(),
+                    open: progress.open.len(),
                     parked: states.parked(name).map_err(unreadable)?.len(),
                 })
             });

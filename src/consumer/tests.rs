@@ -29,6 +29,10 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_micros(seconds * 1_000_000)
 }
 
+fn all_done(floor: u64) -> Progress {
+    Progress { floor, read_to: floor, handed_to: floor, open: [].into() }
+}
+
 /// A flow with the events of these keys, in order.
 fn flow(settings: Settings, keys: &[&str]) -> Flow {
     let mut flow = Flow::new(settings, Progress::default());
@@ -49,20 +53,21 @@ fn done(flow: &mut Flow, position: u64) {
 }
 
 #[test]
-fn the_floor_is_the_first_event_that_is_not_done_and_what_is_above_it_is_known() {
+fn the_floor_is_the_first_event_that_is_not_done_and_those_above_it_are_remembered() {
     let mut flow = flow(Settings::default(), &["a", "b", "c", "d"]);
     (0..4).for_each(|position| assert_eq!(give(&mut flow, 0), Some((position, 1))));
     done(&mut flow, 2);
     flow.acknowledge(1);
-    let progress = flow.progress();
-    assert_eq!(progress.floor, 0);
-    assert_eq!(progress.known.into_iter().collect::<Vec<_>>(), [(0, 1), (1, 0), (2, 0), (3, 1)]);
+    assert_eq!(
+        flow.progress(),
+        Progress { floor: 0, read_to: 4, handed_to: 0, open: [(0, 1), (3, 1)].into() }
+    );
     flow.unacknowledge(1, at(0));
     done(&mut flow, 0);
     assert_eq!(flow.progress().floor, 1, "what is not on disk is not done");
     done(&mut flow, 1);
     done(&mut flow, 3);
-    assert_eq!(flow.progress(), Progress { floor: 4, handed_to: 4, known: [].into() });
+    assert_eq!(flow.progress(), all_done(4));
     assert_eq!((flow.out(), flow.not_done()), (0, 0));
 }
 
@@ -102,18 +107,21 @@ fn times_past_the_end_of_time_and_a_clock_that_goes_back_do_no_harm() {
 
 #[test]
 fn what_the_last_process_knew_counts_when_the_events_are_read_again() {
-    let known = [(11, 0), (12, 3), (14, 10)].into();
+    let open = [(10, 0), (12, 3), (14, 10)].into();
     let settings = Settings { max_deliver: 10, ..Settings::default() };
-    let mut flow = Flow::new(settings, Progress { floor: 10, handed_to: 15, known });
-    assert_eq!(flow.progress().known.len(), 3, "also while they are not read");
-    (10..20).for_each(|position| flow.take_in(event(position), None));
+    let progress = Progress { floor: 10, read_to: 15, handed_to: 15, open };
+    let mut flow = Flow::new(settings, progress.clone());
+    assert_eq!(flow.progress(), progress, "also while they are not read");
+    (10..13).for_each(|position| flow.take_in(event(position), None));
+    assert_eq!(flow.progress(), progress, "and while some are");
+    (13..20).for_each(|position| flow.take_in(event(position), None));
     assert_eq!(give(&mut flow, 0), Some((10, 1)));
     assert!(flow.must_be_noted(10) && flow.must_be_noted(14), "their process may have ended over them");
     assert_eq!(give(&mut flow, 0), Some((12, 4)));
-    assert_eq!(give(&mut flow, 0), Some((13, 1)));
-    assert!(matches!(flow.give(at(0)), Some(Next::TooOften(14, 10))));
-    flow.take_back(13);
-    assert_eq!(give(&mut flow, 0), Some((13, 1)), "nobody had it");
+    assert!(matches!(flow.give(at(0)), Some(Next::TooOften(14, 10))), "11 and 13 were done");
+    assert_eq!(give(&mut flow, 0), Some((15, 1)));
+    flow.take_back(15);
+    assert_eq!(give(&mut flow, 0), Some((15, 1)), "nobody had it");
     let progress = flow.progress_ahead();
     assert!(progress.handed_to > 20);
     flow.noted(&progress);
@@ -121,13 +129,13 @@ fn what_the_last_process_knew_counts_when_the_events_are_read_again() {
 }
 
 #[test]
-fn where_no_event_is_admitted_nothing_is_known_any_more() {
-    let mut flow =
-        Flow::new(Settings::default(), Progress { floor: 0, handed_to: 0, known: [(3, 2)].into() });
+fn where_no_event_is_admitted_any_more_none_is_open() {
+    let progress = Progress { floor: 3, read_to: 4, handed_to: 3, open: [(3, 2)].into() };
+    let mut flow = Flow::new(Settings::default(), progress.clone());
     flow.has_read(3);
-    assert_eq!(flow.progress().known.len(), 1);
+    assert_eq!(flow.progress(), progress);
     flow.has_read(4);
-    assert_eq!(flow.progress(), Progress { floor: 4, handed_to: 4, known: [].into() });
+    assert_eq!(flow.progress(), all_done(4));
 }
 
 #[test]
@@ -143,7 +151,7 @@ fn a_key_that_waits_behind_a_parked_event_takes_in_no_more_until_it_goes_on() {
     flow.replay(event(0), Some(Key::from("a")));
     assert_eq!(give(&mut flow, 0), Some((0, 1)));
     assert!(flow.is_replayed(0) && !flow.must_be_noted(0));
-    assert_eq!(flow.progress(), Progress { floor: 4, handed_to: 4, known: [].into() }, "it is beside");
+    assert_eq!(flow.progress(), all_done(4), "it is beside");
     done(&mut flow, 0);
     flow.go_on("a");
     flow.take_in(event(4), Some(Key::from("a")));

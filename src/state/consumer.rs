@@ -4,9 +4,10 @@
 //!
 //! ```text
 //! floor: all that its filter admits below this position is done, or parked
+//! how far above the floor it has read
 //! how far above the floor events may have been handed out
-//! count of events above the floor of which more is known, then of each: how far it lies above the one before, or above the
-//!     floor; 0 if it is done, else how often it was handed out
+//! count of events that it has read and that are not done, then of each: how far it lies above the one before, or above the
+//!     floor; how often it was handed out
 //! ```
 //!
 //! The value of a parked event (kind 3; its name is the consumer's, a zero, and the position, 8 bytes):
@@ -35,10 +36,12 @@ const POSITION_BYTES: usize = 8;
 pub(crate) struct Progress {
     /// All below is done, or parked.
     pub(crate) floor: u64,
+    /// What is admitted below it is done, or parked, but for those that are open.
+    pub(crate) read_to: u64,
     /// Below it events may have been handed out by somebody who ended without a word.
     pub(crate) handed_to: u64,
-    /// Of events that are not below the floor: how often they were handed out, 0 if they are done.
-    pub(crate) known: BTreeMap<u64, u32>,
+    /// Of events that are not done: how often they were handed out.
+    pub(crate) open: BTreeMap<u64, u32>,
 }
 
 /// An event that a consumer has put aside.
@@ -79,10 +82,11 @@ impl Progress {
     fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         put_varint(&mut bytes, self.floor);
+        put_varint(&mut bytes, self.read_to.saturating_sub(self.floor));
         put_varint(&mut bytes, self.handed_to.saturating_sub(self.floor));
-        put_varint(&mut bytes, self.known.len() as u64);
+        put_varint(&mut bytes, self.open.len() as u64);
         let mut before = self.floor;
-        for (position, times) in &self.known {
+        for (position, times) in &self.open {
             put_varint(&mut bytes, position.saturating_sub(before));
             put_varint(&mut bytes, u64::from(*times));
             before = *position;
@@ -93,24 +97,26 @@ impl Progress {
     fn decode(value: &[u8]) -> Option<Self> {
         let mut rest = Varints::new(value);
         let floor = rest.number()?;
+        let read_to = floor.checked_add(rest.number()?)?;
         let handed_to = floor.checked_add(rest.number()?)?;
-        let (count, mut before, mut known) = (rest.number()?, floor, BTreeMap::new());
+        let (count, mut before, mut open) = (rest.number()?, floor, BTreeMap::new());
         for number in 0..count {
             let step = rest.number().filter(|step| *step > 0 || number == 0)?;
             before = before.checked_add(step)?;
-            known.insert(before, rest.u32()?);
+            open.insert(before, rest.u32()?);
         }
-        (rest.remaining() == 0).then_some(Self { floor, handed_to, known })
+        (rest.remaining() == 0).then_some(Self { floor, read_to, handed_to, open })
     }
 }
 
 /// A consumer's progress, where positions are other ones.
 pub(super) fn moved_consumer(name: &[u8], value: &[u8], moving: &Moving<'_>) -> Option<StateChange> {
-    let Progress { floor, handed_to, known } = Progress::decode(value)?;
+    let Progress { floor, read_to, handed_to, open } = Progress::decode(value)?;
     let next = |position| (moving.next)(Position::new(position)).as_u64();
     let event = |position| (moving.event)(Position::new(position)).map(Position::as_u64);
-    let known = known.into_iter().filter_map(|(position, times)| Some((event(position)?, times)));
-    let moved = Progress { floor: next(floor), handed_to: next(handed_to), known: known.collect() };
+    let open = open.into_iter().filter_map(|(position, times)| Some((event(position)?, times)));
+    let [floor, read_to, handed_to] = [floor, read_to, handed_to].map(next);
+    let moved = Progress { floor, read_to, handed_to, open: open.collect() };
     Some(moved.change(std::str::from_utf8(name).ok()?))
 }
 
@@ -219,18 +225,19 @@ mod tests {
 
     #[test]
     fn progress_comes_back_and_no_cut_of_it_does() {
-        let known = BTreeMap::from([(10, 0), (11, 3), (700, u32::MAX)]);
+        let open = BTreeMap::from([(10, 0), (11, 3), (700, u32::MAX)]);
+        let end = u64::MAX;
         for progress in [
             Progress::default(),
-            Progress { floor: 10, handed_to: 1_000, known },
-            Progress { floor: u64::MAX, handed_to: u64::MAX, known: BTreeMap::new() },
+            Progress { floor: 10, read_to: 701, handed_to: 1_000, open },
+            Progress { floor: end, read_to: end, handed_to: end, open: BTreeMap::new() },
         ] {
             let bytes = progress.encode();
             assert_eq!(Progress::decode(&bytes), Some(progress));
             assert!((0..bytes.len()).all(|cut| Progress::decode(&bytes[..cut]).is_none()));
             assert_eq!(Progress::decode(&[&bytes[..], &[0]].concat()), None);
         }
-        assert_eq!(Progress::decode(&[5, 0, 2, 1, 0, 0, 0]), None, "one position twice");
+        assert_eq!(Progress::decode(&[5, 9, 0, 2, 1, 0, 0, 0]), None, "one position twice");
     }
 
     #[test]
@@ -282,8 +289,8 @@ mod tests {
         let event = |position: Position| (position.as_u64() != 11).then(|| next(position));
         let moving = Moving { next: &next, event: &event };
         let mut table = StateTable::default();
-        let known = BTreeMap::from([(10, 0), (11, 0), (12, 4)]);
-        apply(&mut table, &Progress { floor: 10, handed_to: 20, known }.change("a"));
+        let open = BTreeMap::from([(10, 1), (11, 2), (12, 4)]);
+        apply(&mut table, &Progress { floor: 10, read_to: 15, handed_to: 20, open }.change("a"));
         let parked = ParkedRecord {
             attempts: 1,
             at: Timestamp::EPOCH,
@@ -294,8 +301,9 @@ mod tests {
         [9, 11, 12].iter().for_each(|position| apply(&mut table, &parked.change("a", *position)));
         let mut moved = StateTable::default();
         table.moved(&moving).for_each(|change| apply(&mut moved, &change));
-        let known = BTreeMap::from([(10, 0), (11, 4)]);
-        assert_eq!(moved.progress("a"), Ok(Some(Progress { floor: 10, handed_to: 19, known })));
+        let open = BTreeMap::from([(10, 1), (11, 4)]);
+        let progress = Progress { floor: 10, read_to: 14, handed_to: 19, open };
+        assert_eq!(moved.progress("a"), Ok(Some(progress)));
         let parked: Vec<_> = moved.parked("a").expect("sound").into_keys().collect();
         assert_eq!(parked, [9, 11]);
     }

@@ -22,8 +22,10 @@ pub const CONSUMER_NAME_BYTES_MAX: usize = 256;
 pub const PARK_REASON_BYTES_MAX: usize = 1024;
 /// Bytes in the name of a state record, at most.
 pub(crate) const STATE_NAME_BYTES_MAX: usize = 512;
-/// Bytes in the value of a state record, at most: 64 KiB.
-pub(crate) const STATE_VALUE_BYTES_MAX: usize = 64 << 10;
+/// Events of a consumer that may be with workers at once, at most.
+pub const ACK_PENDING_MAX: usize = 16_384;
+/// Bytes in the value of a state record, at most: 1 MiB.
+pub(crate) const STATE_VALUE_BYTES_MAX: usize = 1 << 20;
 /// Checkpoints that one commit may set or remove, at most.
 pub const COMMIT_CHECKPOINTS_MAX: usize = COMMIT_STATES_MAX;
 /// Bytes that all checkpoints of a store take in memory, at most: 16 MiB. Each takes 72 bytes and its name.

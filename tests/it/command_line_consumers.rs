@@ -30,10 +30,9 @@ fn consumers_are_listed_with_how_far_they_have_come() {
     third.ack().expect("ack");
     let line = consumers(dir.path(), &["--json"]);
     let line: serde_json::Value = serde_json::from_str(&line).expect("json");
-    let wanted =
-        serde_json::json!({"consumer": "mailer", "floor": 0, "lag": 3, "done_ahead": 2, "parked": 1});
+    let wanted = serde_json::json!({"consumer": "mailer", "floor": 0, "lag": 3, "open": 1, "parked": 1});
     assert_eq!(line, wanted);
     first.ack().expect("ack");
     let table = consumers(dir.path(), &[]);
-    assert!(table.contains("mailer") && table.contains("done ahead"), "{table}");
+    assert!(table.contains("mailer") && table.contains("open"), "{table}");
 }

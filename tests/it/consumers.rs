@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use annals::limits::CONSUMER_NAME_BYTES_MAX;
+use annals::limits::{ACK_PENDING_MAX, CONSUMER_NAME_BYTES_MAX};
 use annals::{
     AckDurability, Consume, Consumer, Delivery, ErrorKind, ExpectedVersion, Filter, Handled, Maintenance,
     Options, ParkPolicy, Position, Store,
@@ -309,6 +309,28 @@ fn no_more_events_are_out_than_may_be() {
     assert_eq!(done, 50);
 }
 
+/// What is done above one that is not takes no room: neither in memory nor in what is recorded.
+#[test]
+fn one_event_that_is_never_done_keeps_nobody_back() {
+    let shop = Shop::new();
+    shop.place("slow", "slow");
+    let mailer = shop.mailer().max_ack_pending(4).ack_wait(1_000_000 * SECOND).start().expect("start");
+    let slow = some(&mailer);
+    for number in 0..500 {
+        shop.place("a", &number.to_string());
+        some(&mailer).ack().expect("ack");
+    }
+    let stats = mailer.stats();
+    assert_eq!((stats.floor, stats.pending, stats.waiting), (Position::new(0), 1, 0));
+    let info = shop.store.consumers().expect("consumers").remove(0);
+    assert_eq!((info.floor, info.open), (Position::new(0), 1));
+    assert!(shop.store.stats().expect("stats").checkpoint_bytes < 200);
+    let after = shop.crashed(Keep::Nothing);
+    let mailer = after.mailer().max_ack_pending(4).start().expect("start");
+    assert_eq!(told(&all_out(&mailer)), named(&[("slow", 2)]));
+    drop(slow);
+}
+
 #[test]
 fn of_grouped_acknowledgements_a_crash_forgets_so_many_at_most() {
     let shop = Shop::new();
@@ -392,6 +414,8 @@ fn a_consumer_is_started_once_by_a_name_that_it_may_have() {
     assert_eq!(kind(shop.store.consumer("")), ErrorKind::Invalid);
     assert_eq!(kind(shop.mailer().max_deliver(0)), ErrorKind::Invalid);
     assert_eq!(kind(shop.mailer().max_ack_pending(0)), ErrorKind::Invalid);
+    assert_eq!(kind(shop.mailer().max_ack_pending(ACK_PENDING_MAX + 1)), ErrorKind::Invalid);
+    drop(shop.mailer().max_ack_pending(ACK_PENDING_MAX).start().expect("start"));
     assert_eq!(kind(shop.mailer().ack_wait(Duration::ZERO)), ErrorKind::Invalid);
     assert_eq!(kind(shop.mailer().ack_durability(AckDurability::Grouped(0))), ErrorKind::Invalid);
     shop.place("a", "0");

@@ -8,6 +8,7 @@
 mod account;
 mod campaign;
 mod child;
+mod consumers;
 mod crash;
 mod damage;
 mod hostile;
@@ -27,6 +28,7 @@ use campaign::{Budget, Campaign, Tally};
 /// What is run, in this order, and its share of the time.
 const CAMPAIGNS: &[Campaign] = &[
     crash::CAMPAIGN,
+    consumers::CAMPAIGN,
     machine::CAMPAIGN,
     Campaign { name: damage::NAME, share: 4, run: damage::run },
     Campaign { name: hostile::NAME, share: 1, run: hostile::run },

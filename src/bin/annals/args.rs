@@ -153,8 +153,8 @@ pub(crate) struct Stats {
 /// List the consumers and how far each has come, sorted by name
 ///
 /// As they are on disk: a program that has a consumer open may be further. `floor` is the position up to
-/// which all is done or parked, `lag` how many positions there are from there to the head, `parked` how
-/// many events were put aside.
+/// which all is done or parked, `lag` how many positions there are from there to the head, `open` how
+/// many events were read and are not done, `parked` how many were put aside.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Consumers {

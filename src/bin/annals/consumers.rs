@@ -15,7 +15,7 @@ struct ConsumerLine<'a> {
     consumer: &'a str,
     floor: u64,
     lag: u64,
-    done_ahead: u64,
+    open: u64,
     parked: u64,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &args::Consumers) -> Result<(), Failure> {
             consumer: &info.name,
             floor: info.floor.as_u64(),
             lag: info.lag,
-            done_ahead: info.done_ahead as u64,
+            open: info.open as u64,
             parked: info.parked as u64,
         })
         .collect();
@@ -39,12 +39,12 @@ pub(crate) fn run(args: &args::Consumers) -> Result<(), Failure> {
         lines.iter().try_for_each(|line| output.json(line))?;
         return output.finish();
     }
-    let header = ["floor", "lag", "done ahead", "parked"].map(above_numbers);
-    let [floor, lag, ahead, parked] = header;
-    let header = [Cell::new("consumer"), floor, lag, ahead, parked];
+    let header = ["floor", "lag", "open", "parked"].map(above_numbers);
+    let [floor, lag, open, parked] = header;
+    let header = [Cell::new("consumer"), floor, lag, open, parked];
     let rows = lines.iter().map(|line| {
-        let [floor, lag, ahead, parked] = [line.floor, line.lag, line.done_ahead, line.parked].map(number);
-        [name(line.consumer), floor, lag, ahead, parked]
+        let [floor, lag, open, parked] = [line.floor, line.lag, line.open, line.parked].map(number);
+        [name(line.consumer), floor, lag, open, parked]
     });
     output.line(table(iter::once(header).chain(rows)))?;
     output.finish()

@@ -4,6 +4,7 @@
 mod clock;
 #[cfg(feature = "bincode")]
 mod commands;
+pub(crate) mod consuming;
 #[cfg(feature = "bincode")]
 pub(crate) mod crash_states;
 mod done_on_drop;
