@@ -146,13 +146,16 @@ impl Writer {
         request: &Request,
         before: &[Option<Version>],
     ) -> Option<CommitDraft> {
-        if !request.draft.has_states() || !checks_hold(request, before) {
+        if !request.draft.has_states() {
             return None;
         }
         if group.has_states {
             *group = self.finish_and_begin(mem::replace(group, Group::new(self.appender.begin())));
         }
-        self.log.index.read(|tables| request.draft.only_states(|record| tables.states().goes_on_by(record)))
+        let holds = checks_hold(request, before);
+        self.log
+            .index
+            .read(|tables| request.draft.only_states(|record| tables.states().goes_on_by(record, holds)))
     }
 
     /// The last version of every stream that a request names: in the group, or as published.

@@ -72,8 +72,7 @@ impl Store {
 }
 
 impl Consume {
-    /// Hands out only what the filter admits. Whoever starts it with another filter later has what lies above its floor by that
-    /// one.
+    /// Hands out only what the filter admits. Whoever starts it with another filter later has by that one what it has not read yet.
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = filter;
         self
@@ -85,7 +84,8 @@ impl Consume {
         self
     }
 
-    /// Where a new consumer begins: with the first event recorded at this time or later.
+    /// Where a new consumer begins: with the first event recorded at this time or later. A time that is to come is forgotten when
+    /// it is started again.
     pub fn since(mut self, time: Timestamp) -> Self {
         self.subscribe = self.subscribe.since(time);
         self
@@ -98,7 +98,8 @@ impl Consume {
     }
 
     /// Keeps events in order by a key of their own, such as a part of their metadata, in place of their stream. `None` is for an
-    /// event that need not wait for others. It must say the same of an event whenever it is asked.
+    /// event that need not wait for others. It must say the same of an event whenever it is asked, be quick, and not use the consumer: it
+    /// is asked while other workers wait. A key has 1,024 bytes at most.
     pub fn keyed_by(
         mut self,
         key: impl Fn(&RecordedEvent) -> Option<String> + Send + Sync + 'static,
@@ -154,14 +155,14 @@ impl Consume {
     ///
     /// # Errors
     /// `Invalid` for a name that is empty or longer than 256 bytes, and where a number or a time is 0 or past its
-    /// limit. `Locked` when the consumer
-    /// is started already. `ReadOnly`. What appending or reading the store may answer.
+    /// limit. `Invalid`, too, while events wait behind a parked one by another key
+    /// or filter. `Locked` when the consumer is started already. `ReadOnly`. What appending or reading the store may answer.
     pub fn start(self) -> Result<Consumer> {
         let Self { store, name, filter, subscribe, keys, settings } = self;
         check_consumer_name(&name)?;
         let is_none = settings.max_deliver == 0
             || !(1..=ACK_PENDING_MAX).contains(&settings.max_ack_pending)
-            || settings.ack_wait.is_zero()
+            || settings.ack_wait.as_micros() == 0
             || matches!(settings.acks, AckDurability::Grouped(0));
         if is_none {
             let what = format!(
@@ -169,6 +170,7 @@ impl Consume {
             );
             return Err(Error::new(ErrorKind::Invalid, what));
         }
+        store.check_writable()?;
         let Some(claim) = store.claim(&name) else {
             return Err(Error::new(ErrorKind::Locked, format!("consumer {name:?} is started already")));
         };

@@ -12,7 +12,7 @@ use crate::types::{BatchReceipt, RecordedEvent};
 
 use super::core::{Core, Shared};
 use super::delivery::Delivery;
-use super::flow::{Given, Next};
+use super::flow::{Given, Next, Place};
 
 /// A named reader of a store that hands each event to one of its workers and remembers which were acknowledged. Made by
 /// [`Consume::start`](crate::Consume::start).
@@ -58,53 +58,54 @@ impl Consumer {
     /// again. What appending may answer: it may have to be recorded that an event is handed out, or one parked.
     pub fn next(&self, timeout: Duration) -> Result<Option<Delivery>> {
         // A time that no clock reaches is for ever.
-        let found = self.next_until(Instant::now().checked_add(timeout));
-        let core = self.shared.core.lock();
-        self.shared.hand_on(&core);
-        found
+        // Also if the caller's key function panics.
+        let _hands_on = HandsOn(&self.shared);
+        self.next_until(Instant::now().checked_add(timeout))
     }
 
     fn next_until(&self, deadline: Option<Instant>) -> Result<Option<Delivery>> {
         let shared = &self.shared;
+        let mut has_flushed = false;
         let mut core = shared.core.lock();
         loop {
             // Nothing could be acknowledged any more.
             if shared.store.log().waiting.is_closed() {
                 return Err(Error::new(ErrorKind::Closed, "the store was closed"));
             }
+            shared.read_ahead(&mut core)?;
             let now = shared.now();
             let mut too_often = core.flow.expire(now);
             if too_often.is_empty() {
-                shared.read_ahead(&mut core)?;
                 match core.flow.give(now) {
                     Some(Next::Given(given)) => return self.hand_out(core, given).map(Some),
-                    Some(Next::TooOften(position, times)) => too_often.push((position, times)),
+                    Some(Next::TooOften(place)) => too_often.push(place),
                     None => {}
                 }
             }
             if !too_often.is_empty() {
                 drop(core);
-                too_often.into_iter().try_for_each(|(position, times)| shared.give_up(position, times))?;
+                too_often.into_iter().try_for_each(|place| shared.give_up(place))?;
                 core = shared.core.lock();
-            } else if core.unflushed > 0 {
+            } else if core.unflushed > 0 && !has_flushed {
+                has_flushed = true;
                 drop(core);
                 shared.flush_acks(1)?;
                 core = shared.core.lock();
             } else if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 return Ok(None);
             } else {
+                has_flushed = false;
                 shared.wait(&mut core, deadline);
             }
         }
     }
 
     fn hand_out(&self, core: MutexGuard<'_, Core>, given: Given) -> Result<Delivery> {
-        let position = given.event.position().as_u64();
-        let must_be_noted = core.flow.must_be_noted(position);
+        let place = Place { position: given.event.position().as_u64(), serial: given.serial };
+        let must_be_noted = core.flow.must_be_noted(place.position);
         drop(core);
-        if must_be_noted && let Err(error) = self.shared.note() {
-            self.shared.core.lock().flow.take_back(position);
-            return Err(error);
+        if must_be_noted {
+            self.shared.note(place)?;
         }
         Ok(Delivery::new(Arc::clone(&self.shared), given))
     }
@@ -143,10 +144,16 @@ impl Consumer {
         match handle(delivery.event(), self.shared.store.batch()) {
             Ok(batch) => delivery.ack_with(batch).map(Handled::Done),
             Err(error) => {
-                delivery.nak()?;
+                // If it cannot be parked now, that is tried again.
+                drop(delivery);
                 Ok(Handled::Failed(error))
             }
         }
+    }
+
+    /// An empty batch of the consumer's store, as [`Delivery::ack_with`] takes it.
+    pub fn batch(&self) -> Batch {
+        self.shared.store.batch()
     }
 
     /// Brings to disk what is acknowledged in memory only, as it may be with [`AckDurability::Grouped`](crate::AckDurability).
@@ -155,6 +162,15 @@ impl Consumer {
     /// What appending may answer.
     pub fn flush(&self) -> Result<()> {
         self.shared.flush_acks(1)
+    }
+}
+
+/// Lets those who wait know when a worker goes away.
+struct HandsOn<'a>(&'a Shared);
+
+impl Drop for HandsOn<'_> {
+    fn drop(&mut self) {
+        self.0.hand_on();
     }
 }
 

@@ -16,7 +16,8 @@ use crate::index::{Tables, Waiter};
 use crate::state::{ParkedRecord, Progress};
 use crate::store::{Claim, Store};
 use crate::subscription::{Subscription, Update};
-use crate::types::{Durability, Filter, Position, RecordedEvent, Timestamp};
+use crate::types::limits::CONSUMER_KEY_BYTES_MAX;
+use crate::types::{Durability, Filter, OverLimit, Position, RecordedEvent, Timestamp};
 
 use super::consume::Keys;
 use super::flow::{Flow, Key};
@@ -47,13 +48,31 @@ pub(super) struct Core {
     taken: Option<RecordedEvent>,
     pub(super) parked: BTreeMap<u64, ParkedRecord>,
     /// Acknowledged, and for the next commit to record.
-    pub(super) acked: Vec<u64>,
+    pub(super) acked: Vec<Acked>,
     /// How many acknowledgements are done in memory only.
     pub(super) unflushed: usize,
-    /// A key is about to go on that waited behind a parked event. What is read before that is settled would be missed.
-    pub(super) is_settling_key: bool,
+    /// So many keys are about to go on that waited behind a parked event. What is read before that is settled would be missed.
+    pub(super) keys_settling: usize,
     waits_for_appends: bool,
     idle: usize,
+    /// The timer that the last one who began to wait knew of.
+    known_timer: Option<Timestamp>,
+}
+
+/// An event that is acknowledged, and what that does to it if it is parked.
+pub(super) struct Acked {
+    pub(super) position: u64,
+    pub(super) unparks: Option<Unparks>,
+}
+
+/// What becomes of a key when its parked event is done.
+pub(super) enum Unparks {
+    /// Nothing waited.
+    Event,
+    /// The next one is replayed in its turn.
+    Next(RecordedEvent, ParkedRecord),
+    /// Nothing waits any more.
+    Key(String),
 }
 
 impl Shared {
@@ -92,9 +111,10 @@ impl Shared {
             parked,
             acked: Vec::new(),
             unflushed: 0,
-            is_settling_key: false,
+            keys_settling: 0,
             waits_for_appends: false,
             idle: 0,
+            known_timer: None,
         };
         let shared = Self {
             store,
@@ -118,11 +138,21 @@ impl Shared {
         let mut core = self.core.lock();
         let Core { flow, parked, .. } = &mut *core;
         for (position, record) in parked {
-            if let Some(key) = &record.key {
-                flow.wait_behind(Key::from(key.as_str()), *position);
+            let key = record.key.as_deref().map(Key::from);
+            if let Some(key) = &key {
+                // What waits behind it is found by its key and the filter: by others it would be lost.
+                let event = self.read(*position)?;
+                if !self.filter.admits(&event) || self.key_of(&event)?.as_ref() != Some(key) {
+                    let what = format!(
+                        "consumer {:?}: events wait behind the parked one at position {position}, by another key or filter: replay or discard it with those first",
+                        self.name
+                    );
+                    return Err(Error::new(ErrorKind::Invalid, what));
+                }
+                flow.wait_behind(Key::clone(key), *position);
             }
             if record.is_replayed {
-                flow.replay(self.read(*position)?, record.key.as_deref().map(Key::from));
+                flow.replay(self.read(*position)?, key, record.attempts);
             }
         }
         Ok(())
@@ -142,39 +172,65 @@ impl Shared {
         })
     }
 
-    fn key_of(&self, event: &RecordedEvent) -> Option<Key> {
-        match &self.keys {
-            Keys::Stream => Some(Key::from(event.stream())),
-            Keys::Nothing => None,
-            Keys::Given(key) => key(event).map(Key::from),
+    fn key_of(&self, event: &RecordedEvent) -> Result<Option<Key>> {
+        let key = match &self.keys {
+            Keys::Stream => return Ok(Some(Key::from(event.stream()))),
+            Keys::Nothing => return Ok(None),
+            Keys::Given(key) => key(event),
+        };
+        if let Some(key) = &key {
+            OverLimit::check("key of an event", key.len(), CONSUMER_KEY_BYTES_MAX)?;
         }
+        Ok(key.map(Key::from))
     }
 
-    /// The next event of a key behind a position, among those that were read.
-    pub(super) fn next_of_key(
-        &self,
-        key: &str,
-        position: u64,
-        read_to: u64,
-    ) -> Result<Option<RecordedEvent>> {
-        let is_it = |event: &RecordedEvent| {
-            event.position().as_u64() > position
-                && self.filter.admits(event)
-                && self.key_of(event).as_deref() == Some(key)
+    /// The next event of a key behind one of its events, among those that were read.
+    fn next_of_key(&self, key: &str, event: &RecordedEvent, read_to: u64) -> Result<Option<RecordedEvent>> {
+        let (filter, behind) = (self.filter.clone(), event.position().as_u64() + 1);
+        let events = match &self.keys {
+            Keys::Stream => {
+                let Some(version) = event.version().next() else { return Ok(None) };
+                self.store.stream(key)?.read().from(version).filter(filter).iter()
+            }
+            _ => self.store.read().from(Position::new(behind)).filter(filter).iter(),
         };
-        let mut events = match &self.keys {
-            Keys::Stream => self.store.stream(key)?.read().filter(self.filter.clone()).iter(),
-            _ => self.store.read().from(Position::new(position)).filter(self.filter.clone()).iter(),
-        };
-        let below = |event: &Result<RecordedEvent>| {
-            event.as_ref().map_or(true, |event| event.position().as_u64() < read_to)
-        };
-        events.by_ref().take_while(below).find(|event| event.as_ref().map_or(true, is_it)).transpose()
+        for event in events {
+            let event = event?;
+            if event.position().as_u64() >= read_to {
+                break;
+            }
+            if self.key_of(&event)?.as_deref() == Some(key) {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What becomes of the key of a parked event that is done. It may ask the caller's key function, and fail or panic with it:
+    /// nothing is changed before.
+    pub(super) fn unparks(&self, core: &Core, event: &RecordedEvent) -> Result<Option<Unparks>> {
+        let position = event.position().as_u64();
+        let Some(record) = core.parked.get(&position) else { return Ok(None) };
+        let Some(key) = &record.key else { return Ok(Some(Unparks::Event)) };
+        let next = self.next_of_key(key, event, core.flow.read_to())?;
+        Ok(Some(match next {
+            Some(next) => {
+                let record = ParkedRecord {
+                    attempts: 0,
+                    at: self.now(),
+                    is_replayed: true,
+                    key: Some(key.clone()),
+                    reason: format!("waited behind position {position}"),
+                };
+                Unparks::Next(next, record)
+            }
+            None => Unparks::Key(key.clone()),
+        }))
     }
 
     /// Reads ahead as far as may be.
     pub(super) fn read_ahead(&self, core: &mut Core) -> Result<()> {
-        while core.flow.wants_more() && !core.is_settling_key {
+        while core.flow.wants_more() && core.keys_settling == 0 {
             if core.taken.is_none() {
                 core.taken = match core.source.next(Duration::ZERO) {
                     Ok(Some(Update::Event(event))) => Some(event),
@@ -186,7 +242,7 @@ impl Shared {
                     Err(error) => return Err(error),
                 };
             }
-            let key = core.taken.as_ref().and_then(|event| self.key_of(event));
+            let key = core.taken.as_ref().map(|event| self.key_of(event)).transpose()?.flatten();
             if let Some(event) = core.taken.take() {
                 core.flow.take_in(event, key);
             }
@@ -196,10 +252,11 @@ impl Shared {
 
     /// Waits until there may be something for a worker, or until the deadline, or until something happens by itself.
     pub(super) fn wait(&self, core: &mut MutexGuard<'_, Core>, deadline: Option<Instant>) {
-        let timer = core.flow.next_timer().map(|at| at.saturating_since(self.now()));
+        core.known_timer = core.flow.next_timer();
+        let timer = core.known_timer.map(|at| at.saturating_since(self.now()));
         let timer = timer.and_then(|after| Instant::now().checked_add(after));
         let until = [deadline, timer].into_iter().flatten().min();
-        if core.waits_for_appends || !core.flow.wants_more() || core.is_settling_key {
+        if core.waits_for_appends {
             core.idle += 1;
             match until {
                 Some(until) => drop(self.freed.wait_until(core, until)),
@@ -210,29 +267,42 @@ impl Shared {
         }
         let seen = self.changes.load(Ordering::SeqCst);
         let next = core.source.position().as_u64();
+        // What cannot be read now is nothing new.
+        let may_read = core.flow.wants_more() && core.keys_settling == 0;
         core.waits_for_appends = true;
         MutexGuard::unlocked(core, || {
             let log = self.store.log();
-            let is_new =
-                || log.index.read(Tables::head) > next || self.changes.load(Ordering::SeqCst) != seen;
+            let is_new = || {
+                self.changes.load(Ordering::SeqCst) != seen
+                    || (may_read && log.index.read(Tables::head) > next)
+            };
             log.waiting.wait(&self.waiter, next, until, is_new);
         });
         core.waits_for_appends = false;
     }
 
-    /// A worker goes away: if there is more to hand out, or nobody waits for appends, one of those who wait looks.
-    pub(super) fn hand_on(&self, core: &Core) {
-        if core.idle > 0 && (core.flow.has_ready() || !core.waits_for_appends) {
-            self.wake_one(core);
+    /// A worker goes away: if there is more to hand out, nobody waits for appends, or time is up sooner than those know who
+    /// wait, one of them looks.
+    pub(super) fn hand_on(&self) {
+        let core = self.core.lock();
+        let is_sooner = match (core.flow.next_timer(), core.known_timer) {
+            (Some(next), Some(known)) => next < known,
+            (next, None) => next.is_some(),
+            (None, Some(_)) => false,
+        };
+        if core.flow.has_ready() || is_sooner || !core.waits_for_appends {
+            self.wake_one(&core);
         }
     }
 
-    /// Something may be ready: one of those who wait looks.
+    /// Something may be ready: those who wait look. One of each kind: one that was told before may be on its way with something
+    /// else.
     pub(super) fn wake_one(&self, core: &Core) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         if core.idle > 0 {
             self.freed.notify_one();
-        } else if core.waits_for_appends {
+        }
+        if core.waits_for_appends {
             self.store.log().waiting.wake(&self.waiter);
         }
     }

@@ -10,7 +10,7 @@ use crate::store::Batch;
 use crate::types::{BatchReceipt, RecordedEvent};
 
 use super::core::Shared;
-use super::flow::Given;
+use super::flow::{Given, Place};
 
 /// An event that a consumer has handed to a worker. What becomes of it the worker says once; a delivery that is dropped is
 /// refused, as by [`Delivery::nak`].
@@ -34,7 +34,7 @@ impl Delivery {
         &self.given.event
     }
 
-    /// Which time the event is handed out, from 1. The count survives the end of the process; a replayed event begins anew.
+    /// Which time the event is handed out, from 1. The count survives the end of the process; with a replay it begins anew.
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.given.attempt
@@ -45,17 +45,18 @@ impl Delivery {
     /// # Errors
     /// `Expired`. What appending may answer: then it is not known to be on disk, and the event comes again when its time is up.
     pub fn ack(mut self) -> Result<()> {
-        let (position, attempt) = self.settle();
-        self.shared.acknowledge(position, attempt)
+        let place = self.settle();
+        self.shared.acknowledge(place)
     }
 
-    /// The event is done, and what the batch appends is there: in one commit, or neither of them.
+    /// The event is done, and what the batch appends is there: in one commit, or neither of them. Both are as durable as the batch
+    /// asks for.
     ///
     /// # Errors
-    /// `Expired`. What [`Batch::commit`] may answer, such as `Conflict`: then nothing was appended, and the event comes again.
-    pub fn ack_with(mut self, batch: Batch) -> Result<BatchReceipt> {
-        let (position, attempt) = self.place();
-        let acknowledged = self.shared.acknowledge_with(position, attempt, batch);
+    /// `Expired`. `Invalid` for a batch of another store. What [`Batch::commit`] may answer, such as `Conflict`: then nothing was
+    /// appended, and the event comes again.
+    pub fn ack_with<C>(mut self, batch: Batch<C>) -> Result<BatchReceipt> {
+        let acknowledged = self.shared.acknowledge_with(self.place(), batch);
         // Else it is refused when it is dropped.
         self.is_open = acknowledged.is_err();
         acknowledged
@@ -66,8 +67,8 @@ impl Delivery {
     /// # Errors
     /// `Expired`. What appending may answer when the event is to be parked: that is tried again when its time is up.
     pub fn nak(mut self) -> Result<()> {
-        let (position, attempt) = self.settle();
-        self.shared.refuse(position, attempt, None)
+        let place = self.settle();
+        self.shared.refuse(place, None)
     }
 
     /// The event is not done: it comes again after this time, whatever the backoff says.
@@ -75,8 +76,8 @@ impl Delivery {
     /// # Errors
     /// As [`Delivery::nak`].
     pub fn nak_after(mut self, delay: Duration) -> Result<()> {
-        let (position, attempt) = self.settle();
-        self.shared.refuse(position, attempt, Some(delay))
+        let place = self.settle();
+        self.shared.refuse(place, Some(delay))
     }
 
     /// The worker is at it still: its time begins anew.
@@ -84,9 +85,8 @@ impl Delivery {
     /// # Errors
     /// `Expired`.
     pub fn in_progress(&self) -> Result<()> {
-        let (position, attempt) = self.place();
-        let mut core = self.shared.check_out(position, attempt)?;
-        core.flow.extend(position, self.shared.now());
+        let mut core = self.shared.check_out(self.place())?;
+        core.flow.extend(self.place().position, self.shared.now());
         Ok(())
     }
 
@@ -95,15 +95,15 @@ impl Delivery {
     /// # Errors
     /// `Expired`. What appending may answer: then it comes again when its time is up.
     pub fn park(mut self, reason: impl AsRef<str>) -> Result<()> {
-        let (position, attempt) = self.settle();
-        self.shared.park(position, attempt, reason.as_ref())
+        let place = self.settle();
+        self.shared.park(place, reason.as_ref())
     }
 
-    fn place(&self) -> (u64, u32) {
-        (self.given.event.position().as_u64(), self.given.attempt)
+    fn place(&self) -> Place {
+        Place { position: self.given.event.position().as_u64(), serial: self.given.serial }
     }
 
-    fn settle(&mut self) -> (u64, u32) {
+    fn settle(&mut self) -> Place {
         self.is_open = false;
         self.place()
     }
@@ -112,9 +112,8 @@ impl Delivery {
 impl Drop for Delivery {
     fn drop(&mut self) {
         if mem::take(&mut self.is_open) {
-            let (position, attempt) = self.place();
             // If its time was up there is nothing to refuse; if it cannot be parked, that is tried again.
-            let _ = self.shared.refuse(position, attempt, None);
+            let _ = self.shared.refuse(self.place(), None);
         }
     }
 }

@@ -27,6 +27,8 @@ struct Pending {
     key: Option<Key>,
     /// How often it was handed out.
     times: u32,
+    /// Of the last time: no two have the same.
+    serial: u64,
     state: State,
     /// It was parked, and is handed out again beside all others.
     is_replayed: bool,
@@ -51,14 +53,23 @@ pub(super) struct Given {
     pub(super) event: RecordedEvent,
     /// Which time it is handed out, from 1.
     pub(super) attempt: u32,
+    /// By which its worker is known.
+    pub(super) serial: u64,
+}
+
+/// An event, and which time it was handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) position: u64,
+    pub(super) serial: u64,
 }
 
 /// What there is for a worker.
 #[derive(Debug)]
 pub(super) enum Next {
     Given(Given),
-    /// This event was handed out so often, as often as it may be, and the process ended over it: it is to be parked.
-    TooOften(u64, u32),
+    /// This event was handed out as often as it may be, and the process ended over it: it is to be parked.
+    TooOften(Place),
 }
 
 /// The delivery is not the last one of its event, or the event is done.
@@ -91,6 +102,9 @@ pub(super) struct Flow {
     was_read_to: u64,
     /// All that is admitted below was taken in.
     read_to: u64,
+    /// Behind the last event that was handed out, or is done: behind it all is as if it had not been read.
+    touched_to: u64,
+    serial: u64,
     /// As recorded: below it events may have been handed out.
     handed_to: u64,
     /// Below it the last process, which ended without a word, may have handed out events.
@@ -112,6 +126,8 @@ impl Flow {
             unread: open,
             was_read_to: read_to,
             read_to: floor,
+            touched_to: floor,
+            serial: 0,
             handed_to,
             suspect_to: handed_to,
             out: 0,
@@ -124,9 +140,9 @@ impl Flow {
         self.pending.len() < self.settings.max_ack_pending.saturating_mul(READ_AHEAD)
     }
 
-    /// All that is admitted below was taken in.
+    /// All that is admitted below was taken in, by this process or the last one.
     pub(super) fn read_to(&self) -> u64 {
-        self.read_to
+        self.read_to.max(self.was_read_to)
     }
 
     /// Everything below `position` was read.
@@ -141,7 +157,8 @@ impl Flow {
         let position = event.position().as_u64();
         let was_open = self.unread.remove(&position);
         let is_done = was_open.is_none() && position < self.was_read_to;
-        let waits = key.as_ref().is_some_and(|key| self.waiting.contains_key(key));
+        let waits =
+            key.as_ref().and_then(|key| self.waiting.get(key)).is_some_and(|behind| position >= *behind);
         if !is_done && !waits {
             let state = match &key {
                 Some(key) => {
@@ -156,9 +173,10 @@ impl Flow {
         self.has_read(position + 1);
     }
 
-    /// Takes in an event that was parked: it is handed out again, beside all others.
-    pub(super) fn replay(&mut self, event: RecordedEvent, key: Option<Key>) {
-        self.add(event, key, 0, State::Ready, true);
+    /// Takes in an event that was parked: it is handed out again, beside all others. `times` is how often it was since.
+    pub(super) fn replay(&mut self, event: RecordedEvent, key: Option<Key>, times: u32) {
+        self.unread.remove(&event.position().as_u64());
+        self.add(event, key, times, State::Ready, true);
     }
 
     fn add(&mut self, event: RecordedEvent, key: Option<Key>, times: u32, state: State, is_replayed: bool) {
@@ -166,17 +184,17 @@ impl Flow {
         if state == State::Ready {
             self.ready.insert(position);
         }
-        self.pending.insert(position, Pending { event, key, times, state, is_replayed });
+        self.pending.insert(position, Pending { event, key, times, serial: 0, state, is_replayed });
     }
 
     /// Those whose time is up; of these, the ones that were handed out as often as they may be.
-    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<(u64, u32)> {
+    pub(super) fn expire(&mut self, now: Timestamp) -> Vec<Place> {
         let mut too_often = Vec::new();
         while let Some((_, position)) = self.timers.first().copied().filter(|(at, _)| *at <= now) {
-            let of = self.pending.get(&position).map(|pending| (pending.state, pending.times));
+            let of = self.pending.get(&position).map(|pending| (pending.state, pending.serial));
             match of {
-                Some((State::Out(_), times)) if self.fail(position, now, None) == Failed::TooOften => {
-                    too_often.push((position, times));
+                Some((State::Out(_), serial)) if self.fail(position, now, None) == Failed::TooOften => {
+                    too_often.push(Place { position, serial });
                 }
                 Some((State::Out(_), _)) => {}
                 _ => self.put(position, State::Ready),
@@ -202,34 +220,41 @@ impl Flow {
         }
         let position = self.ready.first().copied()?;
         self.put(position, State::Out(now.saturating_add(self.settings.ack_wait)));
+        self.serial += 1;
         let pending = self.pending.get_mut(&position)?;
+        pending.serial = self.serial;
         if pending.times >= self.settings.max_deliver {
-            return Some(Next::TooOften(position, pending.times));
+            return Some(Next::TooOften(Place { position, serial: self.serial }));
         }
         pending.times += 1;
         self.redelivered += u64::from(pending.times > 1);
-        Some(Next::Given(Given { event: pending.event.clone(), attempt: pending.times }))
+        if !pending.is_replayed {
+            self.touched_to = self.touched_to.max(position + 1);
+        }
+        let given = Given { event: pending.event.clone(), attempt: pending.times, serial: self.serial };
+        Some(Next::Given(given))
     }
 
     /// Whether it must be on disk that this event is handed out before it is: if the process ends over it, that has to count.
     pub(super) fn must_be_noted(&self, position: u64) -> bool {
-        let is_replayed = self.pending.get(&position).is_some_and(|pending| pending.is_replayed);
-        !is_replayed && (position < self.suspect_to || position >= self.handed_to)
+        self.is_replayed(position) || position < self.suspect_to || position >= self.handed_to
     }
 
-    /// Takes back that an event was handed out: nobody got it.
-    pub(super) fn take_back(&mut self, position: u64) {
-        self.put(position, State::Ready);
-        if let Some(pending) = self.pending.get_mut(&position) {
-            pending.times = pending.times.saturating_sub(1);
+    /// Takes back that an event was handed out, if nobody has had it since.
+    pub(super) fn take_back(&mut self, place: Place) {
+        if self.check_out(place).is_ok() {
+            self.put(place.position, State::Ready);
+            if let Some(pending) = self.pending.get_mut(&place.position) {
+                pending.times = pending.times.saturating_sub(1);
+            }
         }
     }
 
-    /// Whether a delivery is the last one of its event, and its worker still has it.
-    pub(super) fn check_out(&self, position: u64, attempt: u32) -> Result<(), Expired> {
-        let pending = self.pending.get(&position).filter(|pending| pending.times == attempt);
-        let is_out = pending.is_some_and(|pending| matches!(pending.state, State::Out(_)));
-        if is_out { Ok(()) } else { Err(Expired) }
+    /// Whether a delivery is the last one of its event, and its worker still has it. How often the event was handed out.
+    pub(super) fn check_out(&self, place: Place) -> Result<u32, Expired> {
+        let pending = self.pending.get(&place.position).filter(|pending| pending.serial == place.serial);
+        let is_out = |pending: &&Pending| matches!(pending.state, State::Out(_));
+        pending.filter(is_out).map(|pending| pending.times).ok_or(Expired)
     }
 
     /// The worker goes on with an event: its time begins anew.
@@ -239,6 +264,8 @@ impl Flow {
 
     /// An event that is out is acknowledged; it is done when that is on disk.
     pub(super) fn acknowledge(&mut self, position: u64) {
+        // The progress that is recorded with it must say that it was read, a replayed one, too.
+        self.touched_to = self.touched_to.max(position + 1);
         self.put(position, State::Acked);
     }
 
@@ -302,6 +329,7 @@ impl Flow {
     fn forget(&mut self, position: u64) -> Option<Pending> {
         // Out of what is ready, out, and waits for a time.
         self.put(position, State::Held);
+        self.touched_to = self.touched_to.max(position + 1);
         self.pending.remove(&position)
     }
 
@@ -329,7 +357,7 @@ impl Flow {
         let open = self.open().next().map(|(position, _)| position);
         let unread = self.unread.first_key_value().map(|(position, _)| *position);
         let first = open.into_iter().chain(unread).min();
-        first.unwrap_or(self.read_to.max(self.was_read_to))
+        first.unwrap_or(self.read_to())
     }
 
     /// The events that were read and are neither done nor acknowledged, and how often each was handed out; not replayed ones.
@@ -339,10 +367,12 @@ impl Flow {
         open.map(|(position, pending)| (*position, pending.times))
     }
 
-    /// How far it has come, with all that is acknowledged.
+    /// How far it has come, with all that is acknowledged. What was read and not touched is read again by the next process.
     pub(super) fn progress(&self) -> Progress {
-        let (floor, read_to) = (self.floor(), self.read_to.max(self.was_read_to));
-        let open = self.open().chain(self.unread.iter().map(|(position, times)| (*position, *times)));
+        let floor = self.floor();
+        let read_to = self.touched_to.max(self.was_read_to).max(floor);
+        let open = self.open().filter(|(position, _)| *position < read_to);
+        let open = open.chain(self.unread.iter().map(|(position, times)| (*position, *times)));
         Progress { floor, read_to, handed_to: self.handed_to.max(floor), open: open.collect() }
     }
 
@@ -369,6 +399,11 @@ impl Flow {
     /// How many events are read and not done.
     pub(super) fn not_done(&self) -> usize {
         self.pending.len()
+    }
+
+    /// An event that is not done.
+    pub(super) fn event(&self, position: u64) -> Option<&RecordedEvent> {
+        self.pending.get(&position).map(|pending| &pending.event)
     }
 
     /// The key of an event that is not done.

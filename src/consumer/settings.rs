@@ -19,7 +19,8 @@ pub enum AckDurability {
     #[default]
     Synced,
     /// It is in memory; every so many acknowledgements go to disk together, and so do those that are left when nothing more
-    /// is to be handed out, or the consumer is dropped. A crash may forget up to so many: their events come again.
+    /// is to be handed out, or the consumer is flushed or dropped: do that before the store is closed. What ends the process
+    /// before forgets fewer than so many: their events come again with the next one.
     Grouped(usize),
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::flow::{Expired, Failed, Flow, Key, Next};
+use super::flow::{Expired, Failed, Flow, Key, Next, Place};
 use super::settings::Settings;
 use crate::disk::IdSource;
 use crate::state::Progress;
@@ -43,7 +43,7 @@ fn flow(settings: Settings, keys: &[&str]) -> Flow {
 fn give(flow: &mut Flow, seconds: i64) -> Option<(u64, u32)> {
     match flow.give(at(seconds))? {
         Next::Given(given) => Some((given.event.position().as_u64(), given.attempt)),
-        Next::TooOften(position, times) => panic!("{position} was handed out {times} times"),
+        Next::TooOften(place) => panic!("{place:?} was handed out too often"),
     }
 }
 
@@ -75,22 +75,30 @@ fn the_floor_is_the_first_event_that_is_not_done_and_those_above_it_are_remember
 fn time_is_up_at_its_end_and_not_before_and_a_late_answer_is_refused() {
     let settings = Settings { ack_wait: Duration::from_secs(30), max_deliver: 2, ..Settings::default() };
     let mut flow = flow(settings, &["a"]);
+    let place = |serial| Place { position: 0, serial };
     assert_eq!(give(&mut flow, 0), Some((0, 1)));
     assert_eq!(flow.next_timer(), Some(at(30)));
     assert_eq!(flow.expire(at(29)), []);
-    assert_eq!(flow.check_out(0, 1), Ok(()));
+    assert_eq!(flow.check_out(place(1)), Ok(1));
     flow.extend(0, at(29));
     assert_eq!(flow.expire(at(58)), []);
     assert_eq!(flow.expire(at(59)), []);
-    assert_eq!(flow.check_out(0, 1), Err(Expired));
+    assert_eq!(flow.check_out(place(1)), Err(Expired));
     assert_eq!(give(&mut flow, 59), Some((0, 2)));
-    assert_eq!(flow.check_out(0, 1), Err(Expired), "it is another's");
-    assert_eq!(flow.expire(at(89)), [(0, 2)], "as often as it may be");
-    assert_eq!(flow.check_out(0, 2), Ok(()), "until it is parked it stays where it is");
+    assert_eq!(flow.check_out(place(1)), Err(Expired), "it is another's");
+    flow.take_back(place(1));
+    assert_eq!(flow.check_out(place(2)), Ok(2), "which nobody else can take back");
+    assert_eq!(flow.expire(at(89)), [place(2)], "as often as it may be");
+    assert_eq!(flow.check_out(place(2)), Ok(2), "until it is parked it stays where it is");
     assert_eq!(flow.expire(at(118)), []);
-    assert_eq!(flow.expire(at(119)), [(0, 2)]);
+    assert_eq!(flow.expire(at(119)), [place(2)]);
     flow.parked(0, true);
     assert_eq!((flow.next_timer(), flow.progress().floor), (None, 1));
+    // Replayed, it begins anew, and its earlier workers have nothing to say.
+    flow.replay(event(0), None, 0);
+    assert_eq!(give(&mut flow, 200), Some((0, 1)));
+    assert_eq!(flow.check_out(place(1)), Err(Expired));
+    assert_eq!(flow.check_out(place(3)), Ok(1));
 }
 
 #[test]
@@ -101,7 +109,7 @@ fn times_past_the_end_of_time_and_a_clock_that_goes_back_do_no_harm() {
     assert_eq!(flow.fail(0, at(100), None), Failed::Again);
     assert_eq!(give(&mut flow, 5), Some((1, 1)), "b, as a has to wait");
     assert_eq!(flow.expire(at(1_000_000)), []);
-    assert_eq!(flow.check_out(1, 1), Ok(()));
+    assert_eq!(flow.check_out(Place { position: 1, serial: 2 }), Ok(1));
     assert!(give(&mut flow, 1_000_000).is_none());
 }
 
@@ -118,14 +126,29 @@ fn what_the_last_process_knew_counts_when_the_events_are_read_again() {
     assert_eq!(give(&mut flow, 0), Some((10, 1)));
     assert!(flow.must_be_noted(10) && flow.must_be_noted(14), "their process may have ended over them");
     assert_eq!(give(&mut flow, 0), Some((12, 4)));
-    assert!(matches!(flow.give(at(0)), Some(Next::TooOften(14, 10))), "11 and 13 were done");
+    assert!(
+        matches!(flow.give(at(0)), Some(Next::TooOften(place)) if place.position == 14),
+        "11 and 13 were done"
+    );
     assert_eq!(give(&mut flow, 0), Some((15, 1)));
-    flow.take_back(15);
+    flow.take_back(Place { position: 15, serial: 4 });
     assert_eq!(give(&mut flow, 0), Some((15, 1)), "nobody had it");
     let progress = flow.progress_ahead();
     assert!(progress.handed_to > 20);
     flow.noted(&progress);
     assert!(!flow.must_be_noted(15) && flow.must_be_noted(14));
+}
+
+#[test]
+fn what_was_read_and_nobody_had_is_read_again_and_takes_no_room() {
+    let mut flow = flow(Settings::default(), &["a", "a", "a", "b", "a"]);
+    assert_eq!(give(&mut flow, 0), Some((0, 1)));
+    assert_eq!(flow.progress(), Progress { floor: 0, read_to: 1, handed_to: 0, open: [(0, 1)].into() });
+    assert_eq!(give(&mut flow, 0), Some((3, 1)));
+    done(&mut flow, 3);
+    let open = [(0, 1), (1, 0), (2, 0)].into();
+    assert_eq!(flow.progress(), Progress { floor: 0, read_to: 4, handed_to: 0, open });
+    assert_eq!(flow.read_to(), 5);
 }
 
 #[test]
@@ -148,11 +171,17 @@ fn a_key_that_waits_behind_a_parked_event_takes_in_no_more_until_it_goes_on() {
     assert!(give(&mut flow, 0).is_none());
     done(&mut flow, 2);
     assert_eq!(flow.progress().floor, 4);
-    flow.replay(event(0), Some(Key::from("a")));
+    flow.replay(event(0), Some(Key::from("a")), 0);
     assert_eq!(give(&mut flow, 0), Some((0, 1)));
-    assert!(flow.is_replayed(0) && !flow.must_be_noted(0));
+    assert!(flow.is_replayed(0) && flow.must_be_noted(0));
     assert_eq!(flow.progress(), all_done(4), "it is beside");
     done(&mut flow, 0);
+    // One that waited, and that only those who replay it have read: once it is acknowledged it counts as read.
+    flow.wait_behind(Key::from("a"), 3);
+    flow.replay(event(3), Some(Key::from("a")), 0);
+    flow.acknowledge(3);
+    assert_eq!(flow.progress(), all_done(4));
+    flow.finish(3);
     flow.go_on("a");
     flow.take_in(event(4), Some(Key::from("a")));
     assert_eq!(give(&mut flow, 0), Some((4, 1)));

@@ -13,16 +13,17 @@ impl StateTable {
         self.get(&key(name)).map(|value| checkpoint_of(name.as_bytes(), value).1)
     }
 
-    /// Whether a change that was sent again is to be made: of a checkpoint, if that goes on by it. Somebody may have moved it
-    /// further since it was sent first, or put it there anew since it was removed.
-    pub(crate) fn goes_on_by(&self, record: &StateRecord<'_>) -> bool {
+    /// Whether a change that was sent again is to be made: of a checkpoint, if that goes on by it, and what was to be checked
+    /// `holds`. Somebody may have moved it further since it was sent first, or put it there anew since it was removed. Consumers
+    /// send nothing again: what they say is always the last.
+    pub(crate) fn goes_on_by(&self, record: &StateRecord<'_>, holds: bool) -> bool {
         match record.value {
             _ if record.kind != StateKind::CHECKPOINT => true,
-            Some(value) => {
+            Some(value) if holds => {
                 let (name, position) = checkpoint_of(record.name, value);
                 self.checkpoint(name).is_none_or(|now| now < position)
             }
-            None => false,
+            _ => false,
         }
     }
 

@@ -146,6 +146,11 @@ impl<C> Batch<C> {
         self
     }
 
+    /// Whether it is a batch of this store.
+    pub(crate) fn is_of(&self, store: &crate::Store) -> bool {
+        std::ptr::eq(Arc::as_ptr(&self.store), store.inner())
+    }
+
     /// Changes a state record.
     pub(crate) fn change(mut self, change: StateChange) -> Self {
         self.states.push(change);

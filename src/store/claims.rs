@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::error::Result;
+
 use super::Store;
 
 /// The names that are taken in this store.
@@ -19,6 +21,14 @@ pub(crate) struct Claim {
 }
 
 impl Store {
+    /// Whether it was opened to be written to.
+    ///
+    /// # Errors
+    /// `ReadOnly` if not.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        self.inner().check_writable()
+    }
+
     /// Takes a name; `None` when somebody has it.
     pub(crate) fn claim(&self, name: &str) -> Option<Claim> {
         let claims = self.inner().claims.clone();

@@ -90,6 +90,14 @@ impl Inner {
         }
     }
 
+    /// Whether it was opened to be written to.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        match &self.access {
+            Access::Write(_) => Ok(()),
+            Access::Read(_) => Err(self.read_only()),
+        }
+    }
+
     fn read_only(&self) -> Error {
         let what = format!("{}: the store was opened to be read only", self.root.display());
         Error::new(ErrorKind::ReadOnly, what)

@@ -18,6 +18,8 @@ pub const COMMIT_STREAMS_MAX: usize = 65_536;
 pub const CHECKPOINT_NAME_BYTES_MAX: usize = STATE_NAME_BYTES_MAX;
 /// Bytes in the name of a consumer, at most.
 pub const CONSUMER_NAME_BYTES_MAX: usize = 256;
+/// Bytes in the key by which a consumer keeps events in order, at most.
+pub const CONSUMER_KEY_BYTES_MAX: usize = 1024;
 /// Bytes kept of the reason why an event is parked: what is longer is cut.
 pub const PARK_REASON_BYTES_MAX: usize = 1024;
 /// Bytes in the name of a state record, at most.

@@ -416,7 +416,8 @@ fn a_consumer_is_started_once_by_a_name_that_it_may_have() {
     assert_eq!(kind(shop.mailer().max_ack_pending(0)), ErrorKind::Invalid);
     assert_eq!(kind(shop.mailer().max_ack_pending(ACK_PENDING_MAX + 1)), ErrorKind::Invalid);
     drop(shop.mailer().max_ack_pending(ACK_PENDING_MAX).start().expect("start"));
-    assert_eq!(kind(shop.mailer().ack_wait(Duration::ZERO)), ErrorKind::Invalid);
+    assert_eq!(kind(shop.mailer().ack_wait(Duration::from_nanos(999))), ErrorKind::Invalid);
+    drop(shop.mailer().ack_wait(Duration::from_nanos(1_000)).start().expect("start"));
     assert_eq!(kind(shop.mailer().ack_durability(AckDurability::Grouped(0))), ErrorKind::Invalid);
     shop.place("a", "0");
     let mailer = shop.mailer().start().expect("start");
@@ -429,6 +430,7 @@ fn a_consumer_is_started_once_by_a_name_that_it_may_have() {
     assert_eq!(some(&shop.mailer().start().expect("free")).attempt(), 2);
     let reader = Options::new().disk(shop.disk).read_only().open("/shop").expect("open");
     assert_eq!(kind(reader.consumer("new")), ErrorKind::ReadOnly);
+    assert_eq!(kind(reader.consumer("mailer")), ErrorKind::ReadOnly, "a known one too");
 }
 
 /// What a delivery's worker did not live to tell counts: an event that ends the process each time is parked, and no other.
@@ -483,17 +485,24 @@ fn who_waits_is_woken_by_an_append_by_an_acknowledgement_and_by_the_end() {
         waiting.into_iter().map(|it| it.join().expect("no panic").expect("next")).collect();
     woken.sort_by_key(payload);
     assert_eq!(woken.iter().map(payload).collect::<Vec<_>>(), ["0", "1", "2", "3"]);
-    // Behind an event of its key, and behind a full house.
+    // Behind an event of its key.
     shop.place("a", "4");
     let waiting = worker(&mailer);
     woken.remove(0).ack().expect("ack");
-    assert_eq!(payload(&waiting.join().expect("no panic").expect("next")), "4");
-    let waiting: Vec<_> = (0..3).map(|_| worker(&mailer)).collect();
+    let fourth = waiting.join().expect("no panic").expect("next");
+    assert_eq!(payload(&fourth), "4");
+    // Behind a full house; and when it is closed.
+    let full = shop.store.consumer("full").unordered().max_ack_pending(1).start().expect("start");
+    let held = some(&full);
+    let waiting = worker(&full);
+    held.ack().expect("ack");
+    let held = waiting.join().expect("no panic").expect("next");
+    let waiting: Vec<_> = [&full, &full, &mailer, &mailer].into_iter().map(worker).collect();
     shop.store.close().expect("close");
     for worker in waiting {
-        let ended = worker.join().expect("no panic");
-        // One may have had what was dropped above.
-        assert!(ended.is_ok() || ended.is_err_and(|error| error.kind() == ErrorKind::Closed));
+        let error = worker.join().expect("no panic").expect_err("the end");
+        assert_eq!(error.kind(), ErrorKind::Closed);
     }
+    drop((held, fourth));
     assert_eq!(mailer.next(LONG).expect_err("closed").kind(), ErrorKind::Closed);
 }

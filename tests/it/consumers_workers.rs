@@ -104,6 +104,43 @@ fn work(mailer: &Consumer, done: &Mutex<Done>, clock: &ManualClock, enough: usiz
     }
 }
 
+/// Workers that wait for ever and acknowledge on disk, beside those who append: nobody is forgotten.
+#[test]
+fn nobody_waits_for_ever_while_there_is_something_to_do() {
+    const MANY: usize = 1_500;
+    let store = open(&SimDisk::new(), &ManualClock::at(1_000_000));
+    let mailer = store.consumer("mailer").ack_wait(Duration::from_secs(1_000_000)).start().expect("start");
+    let done = Mutex::new(Done::default());
+    thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                loop {
+                    let delivery = match mailer.next(Duration::from_secs(60)) {
+                        Ok(delivery) => delivery.expect("somebody was forgotten"),
+                        Err(error) => return assert_eq!(error.kind(), ErrorKind::Closed),
+                    };
+                    let event = delivery.event().clone();
+                    let mut done = done.lock();
+                    done.note(&event);
+                    let is_last = done.count == MANY;
+                    drop(done);
+                    delivery.ack().expect("ack");
+                    if is_last {
+                        store.close().expect("close");
+                    }
+                }
+            });
+        }
+        for number in 0..MANY {
+            let stream = store.stream(format!("key-{}", number % 5)).expect("name");
+            stream.append_raw(ExpectedVersion::Any, [event(number.to_string())]).expect("append");
+        }
+    });
+    for (key, numbers) in done.into_inner().of {
+        assert!(numbers.is_sorted() && numbers.len() == MANY / 5, "{key}: {numbers:?}");
+    }
+}
+
 #[test]
 fn of_each_key_all_events_are_done_in_order_however_many_work_and_fail() {
     let clock = ManualClock::at(1_000_000);

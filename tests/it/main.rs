@@ -19,6 +19,7 @@ mod command_line_salvage;
 mod concurrency;
 mod consumers;
 mod consumers_crash;
+mod consumers_parked;
 mod consumers_workers;
 #[cfg(feature = "bincode")]
 mod crash;

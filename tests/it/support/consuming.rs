@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use annals::{Consumer, ExpectedVersion, Filter, Handled, Maintenance, Options, ParkPolicy, Position, Store};
+use annals::{
+    Batch, Consumer, ExpectedVersion, Filter, Handled, Maintenance, Options, ParkPolicy, Position,
+    RecordedEvent, Store,
+};
 
 use super::{Fault, Keep, ManualClock, Rng, SimDisk, event};
 
@@ -22,6 +25,10 @@ pub(crate) struct Consuming {
     replays: bool,
     seals_one_in: u8,
     payload_bytes: usize,
+    /// The first order is with a worker who never answers: all else is done above it.
+    holds_first: bool,
+    /// Once the power is back, what is parked is looked at before anything is handed out.
+    parked_first: bool,
 }
 
 impl Consuming {
@@ -36,6 +43,8 @@ impl Consuming {
             replays: false,
             seals_one_in: 3,
             payload_bytes: 10,
+            holds_first: false,
+            parked_first: false,
         }
     }
 
@@ -50,6 +59,8 @@ impl Consuming {
             replays: number(2) == 0,
             seals_one_in: 1 + number(4),
             payload_bytes: [10, 700, 9_000][usize::from(number(3))],
+            holds_first: number(2) == 0,
+            parked_first: number(2) == 0,
         }
     }
 
@@ -60,7 +71,7 @@ impl Consuming {
 
     fn consumer(self, store: &Store) -> annals::Result<Consumer> {
         let orders = store.consumer("points").filter(Filter::new().category("order"));
-        orders.max_deliver(2).park_policy(self.park).start()
+        orders.max_deliver(if self.holds_first { 1_000 } else { 2 }).park_policy(self.park).start()
     }
 
     fn fails(self, number: u8) -> bool {
@@ -69,14 +80,24 @@ impl Consuming {
 
     /// Points for each order, in the batch that acknowledges it; those that fail are handed out until they are parked.
     fn earn(self, points: &Consumer) -> annals::Result<()> {
+        let earned = |order: &RecordedEvent, batch: Batch| {
+            let stream = format!("points-{}", order.stream());
+            batch.append_raw(stream, ExpectedVersion::Any, [event([order.payload()[0]])])
+        };
         loop {
+            if self.holds_first {
+                let Some(delivery) = points.next(Duration::ZERO)? else { return Ok(()) };
+                if self.fails(delivery.event().payload()[0]) {
+                    delivery.park("it fails")?;
+                } else {
+                    let batch = earned(delivery.event(), points.batch());
+                    delivery.ack_with(batch)?;
+                }
+                continue;
+            }
             let handled = points.deliver_once_with(Duration::ZERO, |order, batch| {
                 let number = order.payload()[0];
-                if self.fails(number) {
-                    return Err(number);
-                }
-                let stream = format!("points-{}", order.stream());
-                Ok(batch.append_raw(stream, ExpectedVersion::Any, [event([number])]))
+                if self.fails(number) { Err(number) } else { Ok(earned(order, batch)) }
             })?;
             if matches!(handled, Handled::Nothing) {
                 return Ok(());
@@ -96,6 +117,8 @@ impl Consuming {
                 let stream = store.stream(format!("order-{}", number % self.streams))?;
                 stream.append_raw(ExpectedVersion::Any, [event(payload)])?;
             }
+            // Its delivery is dropped when the round is over: the order comes again in the next one.
+            let held = if self.holds_first { points.next(Duration::ZERO)? } else { None };
             self.earn(&points)?;
             if round % self.seals_one_in == self.seals_one_in - 1 {
                 for parked in points.parked(Position::new(0), 10) {
@@ -106,6 +129,13 @@ impl Consuming {
                 }
                 store.seal()?;
                 self.earn(&points)?;
+            }
+            if let Some(held) = held {
+                // Not refused: it was nobody's fault.
+                held.nak_after(Duration::ZERO).or_else(|error| match error.kind() {
+                    annals::ErrorKind::Expired => Ok(()),
+                    _ => Err(error),
+                })?;
             }
             drop(points);
             store.close()?;
@@ -132,10 +162,17 @@ impl Consuming {
         let store = self.open(&disk.crash(keep)).map_err(alarm)?;
         let points = self.consumer(&store).map_err(alarm)?;
         // What is parked is given up, one after another.
+        let mut earns = !self.parked_first;
         loop {
-            self.earn(&points).map_err(alarm)?;
-            let Some(parked) = points.parked(Position::new(0), 1).pop() else { break };
-            points.discard_parked(parked.position).map_err(alarm)?;
+            if std::mem::replace(&mut earns, true) {
+                self.earn(&points).map_err(alarm)?;
+            }
+            let parked = points.parked(Position::new(0), 100).into_iter().find(|parked| !parked.is_replayed);
+            match parked {
+                Some(parked) => drop(points.discard_parked(parked.position).map_err(alarm)?),
+                None if points.stats().lag == 0 && points.stats().parked == 0 => break,
+                None => self.earn(&points).map_err(alarm)?,
+            }
         }
         let stats = points.stats();
         if stats.pending + stats.waiting + stats.parked != 0 {

@@ -86,6 +86,39 @@ fn close_beside_followers(followers: usize) {
     all.into_iter().for_each(|one| assert_eq!(one.join().expect("it ends"), 1, "all there was"));
 }
 
+/// One who waits for what others change, as a consumer's workers do, beside those who append what it does not want.
+fn wait_for_changes(changes: u64) {
+    let store = Arc::new(Store::default());
+    let (changed, waiter) = (Arc::new(Mutex::new(0)), Waiter::new(Filter { stream: "a" }));
+    let waits = {
+        let (changed, waiter) = (Arc::clone(&changed), Arc::clone(&waiter));
+        spawn(&store, move |store| {
+            let mut seen = 0;
+            while seen < changes {
+                let before = *changed.lock();
+                if before > seen {
+                    seen = before;
+                    continue;
+                }
+                store.waiting.wait(&waiter, 0, None, || *changed.lock() != before);
+            }
+        })
+    };
+    let appends = spawn(&store, |store| store.append("b"));
+    for _ in 0..changes {
+        *changed.lock() += 1;
+        store.waiting.wake(&waiter);
+    }
+    waits.join().expect("it is woken");
+    appends.join().expect("no panic");
+}
+
+#[test]
+fn who_is_woken_by_name_is_not_forgotten_whichever_way_they_are_preempted() {
+    explore::with_preemptions(2, "woken by name", || wait_for_changes(1));
+    explore::sampled(|| wait_for_changes(3));
+}
+
 #[test]
 fn nobody_misses_an_event_whichever_way_they_are_preempted() {
     explore::with_preemptions(2, "one follower", || follow_beside_appends(1, 1));
