@@ -265,8 +265,14 @@ impl Flow {
     /// An event that is out is acknowledged; it is done when that is on disk.
     pub(super) fn acknowledge(&mut self, position: u64) {
         // The progress that is recorded with it must say that it was read, a replayed one, too.
-        self.touched_to = self.touched_to.max(position + 1);
+        self.touch(position);
         self.put(position, State::Acked);
+    }
+
+    /// An event is about to be replayed that was read and waited: what is recorded must say that it was read, or the next process
+    /// would read it beside.
+    pub(super) fn touch(&mut self, position: u64) {
+        self.touched_to = self.touched_to.max(position + 1);
     }
 
     /// An acknowledgement did not get to the disk: the event is out still.

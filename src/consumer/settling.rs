@@ -55,9 +55,8 @@ impl Shared {
     fn push_acked(&self, core: &mut Core, position: u64) -> Result<()> {
         let event = core.flow.event(position).cloned();
         let unparks = event.map(|event| self.unparks(core, &event)).transpose()?.flatten();
-        core.keys_settling += usize::from(matches!(unparks, Some(Unparks::Key(_))));
         core.flow.acknowledge(position);
-        core.acked.push(Acked { position, unparks });
+        push(core, Acked { position, unparks });
         Ok(())
     }
 
@@ -235,8 +234,7 @@ impl Shared {
         let event = self.read(position)?;
         if !is_replayed {
             let unparks = self.unparks(&core, &event)?;
-            core.keys_settling += usize::from(matches!(unparks, Some(Unparks::Key(_))));
-            core.acked.push(Acked { position, unparks });
+            push(&mut core, Acked { position, unparks });
             drop(core);
             let batch = self.store.batch().durability(Durability::Synced);
             return self.record(&turn, batch, Some(position)).map(|_| true);
@@ -259,6 +257,16 @@ impl Shared {
         let batch = self.store.batch().durability(Durability::Synced);
         batch.change(progress.change(&self.name)).commit().map(drop)
     }
+}
+
+/// For the next commit to record.
+fn push(core: &mut Core, acked: Acked) {
+    match &acked.unparks {
+        Some(Unparks::Key(_)) => core.keys_settling += 1,
+        Some(Unparks::Next(next, _)) => core.flow.touch(next.position().as_u64()),
+        Some(Unparks::Event) | None => {}
+    }
+    core.acked.push(acked);
 }
 
 /// What was acknowledged is on disk.

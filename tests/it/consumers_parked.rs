@@ -85,6 +85,46 @@ fn what_waits_is_found_though_nothing_was_handed_out_since_the_restart() {
     }
 }
 
+/// What only waits is replayed in its turn, and the next process neither reads it beside nor passes over what lies before it.
+#[test]
+fn what_is_replayed_ahead_of_what_was_read_loses_and_doubles_nothing_after_a_restart() {
+    let far = Duration::from_secs(3_600);
+    for streams in [&["a", "j", "j", "j", "a"][..], &["a", "b", "j", "j", "j", "a", "b"]] {
+        let disk = SimDisk::new();
+        let store = shop(&disk, streams);
+        let consumer = |store: &Store| start(store.consumer("mailer").max_ack_pending(1));
+        let mailer = consumer(&store);
+        let parked = streams.iter().filter(|stream| **stream != "j").count() / 2;
+        for _ in 0..parked {
+            next(&mailer).expect("one of a or b").park("bad").expect("park");
+        }
+        let slow = next(&mailer).expect("the first of j");
+        assert_eq!(slow.event().stream(), "j");
+        for position in 0..parked as u64 {
+            mailer.discard_parked(Position::new(position)).expect("discard");
+        }
+        drop((slow, mailer));
+        let mailer = consumer(&store);
+        let first = next(&mailer).expect("the first of j");
+        assert_eq!(first.event().stream(), "j");
+        first.nak_after(far).expect("nak");
+        let waited = next(&mailer).expect("the one that waited");
+        assert_eq!(waited.event().stream(), "a");
+        let mut came = vec![payload(&waited)];
+        waited.ack().expect("ack");
+        drop(mailer);
+        // What was put off for an hour comes at once with the next process.
+        let store = open(&disk.crash(Keep::Nothing));
+        came.extend(rest(&consumer(&store)));
+        came.sort_unstable();
+        let mut wanted: Vec<_> =
+            (0..).zip(streams).map(|(number, stream)| format!("{stream}{number}")).collect();
+        wanted.drain(..parked);
+        wanted.sort_unstable();
+        assert_eq!(came, wanted);
+    }
+}
+
 #[test]
 fn what_waits_behind_a_parked_event_waits_on_whatever_the_policy_is_later() {
     let disk = SimDisk::new();
