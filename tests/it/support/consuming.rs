@@ -27,6 +27,7 @@ pub(crate) struct Consuming {
     payload_bytes: usize,
     /// The first order is with a worker who never answers: all else is done above it.
     holds_first: bool,
+    max_ack_pending: usize,
     /// Once the power is back, what is parked is looked at before anything is handed out.
     parked_first: bool,
 }
@@ -44,6 +45,7 @@ impl Consuming {
             seals_one_in: 3,
             payload_bytes: 10,
             holds_first: false,
+            max_ack_pending: 1_000,
             parked_first: false,
         }
     }
@@ -60,6 +62,7 @@ impl Consuming {
             seals_one_in: 1 + number(4),
             payload_bytes: [10, 700, 9_000][usize::from(number(3))],
             holds_first: number(2) == 0,
+            max_ack_pending: [1, 2, 1_000][usize::from(number(3))],
             parked_first: number(2) == 0,
         }
     }
@@ -71,6 +74,7 @@ impl Consuming {
 
     fn consumer(self, store: &Store) -> annals::Result<Consumer> {
         let orders = store.consumer("points").filter(Filter::new().category("order"));
+        let orders = orders.max_ack_pending(self.max_ack_pending);
         orders.max_deliver(if self.holds_first { 1_000 } else { 2 }).park_policy(self.park).start()
     }
 
